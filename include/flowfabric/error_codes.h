@@ -1,0 +1,56 @@
+/*
+ * Every error code of the engine: X(name, family, class). The code text that APIs, scripts and metrics show is `name`.
+ * One table; nothing else in the project spells a code. Values are positions and never change: append only (01 §8.2).
+ */
+#ifndef FLOWFABRIC_ERROR_CODES_H
+#define FLOWFABRIC_ERROR_CODES_H
+
+#define FF_ERROR_CODES(X)                                                      \
+  X(execution_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                      \
+  X(flow_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                           \
+  X(attempt_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                        \
+  X(budget_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                         \
+  X(quota_policy_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                   \
+  X(lane_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                           \
+  X(invalid_input, FF_VALIDATION, FF_CLASS_TERMINAL)                           \
+  X(invalid_capabilities, FF_VALIDATION, FF_CLASS_TERMINAL)                    \
+  X(invalid_policy_json, FF_VALIDATION, FF_CLASS_TERMINAL)                     \
+  X(payload_too_large, FF_VALIDATION, FF_CLASS_TERMINAL)                       \
+  X(invalid_blocking_reason, FF_VALIDATION, FF_CLASS_TERMINAL)                 \
+  X(invalid_tag_key, FF_VALIDATION, FF_CLASS_TERMINAL)                         \
+  X(corruption, FF_VALIDATION, FF_CLASS_TERMINAL)                              \
+  X(handle_from_other_backend, FF_VALIDATION, FF_CLASS_TERMINAL)               \
+  X(capability_mismatch, FF_VALIDATION, FF_CLASS_RETRYABLE)                    \
+  X(use_claim_resumed_execution, FF_CONTENTION, FF_CLASS_RETRYABLE)            \
+  X(not_a_resumed_execution, FF_CONTENTION, FF_CLASS_RETRYABLE)                \
+  X(execution_not_leaseable, FF_CONTENTION, FF_CLASS_RETRYABLE)                \
+  X(lease_conflict, FF_CONTENTION, FF_CLASS_RETRYABLE)                         \
+  X(invalid_claim_grant, FF_CONTENTION, FF_CLASS_RETRYABLE)                    \
+  X(claim_grant_expired, FF_CONTENTION, FF_CLASS_RETRYABLE)                    \
+  X(retry_exhausted, FF_CONTENTION, FF_CLASS_RETRYABLE)                        \
+  X(execution_not_eligible, FF_CONTENTION, FF_CLASS_INFORMATIONAL)             \
+  X(execution_not_in_eligible_set, FF_CONTENTION, FF_CLASS_INFORMATIONAL)      \
+  X(execution_not_active, FF_CONTENTION, FF_CLASS_TERMINAL)                    \
+  X(active_attempt_exists, FF_CONFLICT, FF_CLASS_BUG)                          \
+  X(stale_lease, FF_STATE, FF_CLASS_TERMINAL)                                  \
+  X(lease_expired, FF_STATE, FF_CLASS_TERMINAL)                                \
+  X(lease_revoked, FF_STATE, FF_CLASS_TERMINAL)                                \
+  X(execution_not_terminal, FF_STATE, FF_CLASS_TERMINAL)                       \
+  X(max_replays_exhausted, FF_STATE, FF_CLASS_TERMINAL)                        \
+  X(flow_already_terminal, FF_STATE, FF_CLASS_TERMINAL)                        \
+  X(lane_not_accepting, FF_STATE, FF_CLASS_TERMINAL)                           \
+  X(grant_already_exists, FF_STATE, FF_CLASS_INFORMATIONAL)                    \
+  X(invariant_violation, FF_BUG, FF_CLASS_BUG)                                 \
+  X(unavailable, FF_UNAVAILABLE, FF_CLASS_TERMINAL)                            \
+  X(timeout, FF_TIMEOUT, FF_CLASS_TERMINAL)                                    \
+  X(resource_exhausted, FF_RESOURCE_EXHAUSTED, FF_CLASS_RETRYABLE)             \
+  X(transport, FF_TRANSPORT, FF_CLASS_RETRYABLE)                               \
+  X(store_busy, FF_TRANSPORT, FF_CLASS_RETRYABLE)                              \
+  X(store_full, FF_TRANSPORT, FF_CLASS_TERMINAL)                               \
+  X(store_read_only, FF_TRANSPORT, FF_CLASS_TERMINAL)                          \
+  X(schema_too_new, FF_TRANSPORT, FF_CLASS_TERMINAL)                           \
+  X(requires_dev_mode, FF_CONFIG, FF_CLASS_TERMINAL)                           \
+  X(config, FF_CONFIG, FF_CLASS_TERMINAL)                                      \
+  X(no_memory, FF_NO_MEMORY, FF_CLASS_RETRYABLE)
+
+#endif

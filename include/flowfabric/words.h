@@ -1,0 +1,93 @@
+/*
+ * Every closed enumeration of the contract, once: X(word) in stored order. Values are positions and never change: append only.
+ * `FF_<ENUM>_<word>` are the constants; ff_word() gives the text, ff_word_parse() the value (01 §3).
+ */
+#ifndef FLOWFABRIC_WORDS_H
+#define FLOWFABRIC_WORDS_H
+
+#include "flowfabric/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FF_WORDS_lifecycle_phase(X) X(submitted) X(runnable) X(active) X(suspended) X(terminal)
+#define FF_WORDS_ownership_state(X) X(unowned) X(leased) X(lease_expired_reclaimable) X(lease_revoked)
+#define FF_WORDS_eligibility_state(X)                                                                              \
+  X(not_applicable) X(eligible_now) X(not_eligible_until_time) X(blocked_by_dependencies) X(blocked_by_budget)     \
+  X(blocked_by_quota) X(blocked_by_route) X(blocked_by_lane_state) X(blocked_by_operator)
+#define FF_WORDS_blocking_reason(X)                                                                                \
+  X(none) X(waiting_for_worker) X(waiting_for_retry_backoff) X(waiting_for_resume_delay) X(waiting_for_delay)      \
+  X(waiting_for_signal) X(waiting_for_approval) X(waiting_for_callback) X(waiting_for_tool_result)                 \
+  X(waiting_for_children) X(waiting_for_budget) X(waiting_for_quota) X(waiting_for_capable_worker)                 \
+  X(waiting_for_locality_match) X(paused_by_operator) X(paused_by_policy) X(paused_by_flow_cancel)
+#define FF_WORDS_terminal_outcome(X) X(none) X(success) X(failed) X(cancelled) X(expired) X(skipped)
+#define FF_WORDS_attempt_state(X)                                                                                  \
+  X(none) X(pending_first_attempt) X(running_attempt) X(attempt_interrupted) X(pending_retry_attempt)              \
+  X(pending_replay_attempt) X(attempt_terminal)
+#define FF_WORDS_public_state(X)                                                                                   \
+  X(waiting) X(delayed) X(rate_limited) X(waiting_children) X(active) X(suspended) X(resumable) X(completed)       \
+  X(failed) X(cancelled) X(expired) X(skipped)
+#define FF_WORDS_attempt_lifecycle(X)                                                                              \
+  X(none) X(created) X(started) X(suspended) X(ended_success) X(ended_failure) X(ended_cancelled)                  \
+  X(interrupted_reclaimed)
+#define FF_WORDS_attempt_type(X) X(none) X(initial) X(retry) X(reclaim) X(replay) X(fallback)
+#define FF_WORDS_lane_state(X) X(active) X(paused) X(draining) X(disabled)
+#define FF_WORDS_failure_class(X) X(transient) X(permanent) X(infra_crash) X(timeout) X(cancelled)
+#define FF_WORDS_handle_kind(X) X(none) X(fresh) X(resumed) X(suspended) X(reclaimed)
+#define FF_WORDS_backend(X) X(none) X(valkey) X(postgres) X(sqlite) X(memory)
+#define FF_WORDS_grant_kind(X) X(none) X(claim) X(reclaim)
+#define FF_WORDS_expire_phase(X) X(attempt_timeout) X(execution_deadline)
+/* What one event says about a lease (01 RC-4); none when the event has no lease part. */
+#define FF_WORDS_lease_event(X)                                                                                    \
+  X(none) X(acquired) X(renewed) X(released) X(expired) X(revoked) X(reclaimed) X(replay_initiated)
+#define FF_WORDS_operator_event(X) X(none) X(priority_changed) X(replayed) X(flow_cancel_requested)
+#define FF_WORDS_revoked_by(X) X(none) X(backend) X(operator) X(reconciler)
+/* The operation that released a lease, remembered to answer its repeat (02 L-40). */
+#define FF_WORDS_receipt_op(X) X(none) X(complete) X(fail) X(cancel) X(delay) X(wait_children)
+
+#define FF_WORD_ENUMS(X)                                                                                           \
+  X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
+  X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
+  X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
+  X(receipt_op)
+
+/* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
+#define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
+#define FF_WORD_VALUE_ownership_state(w) FF_ownership_state_##w,
+#define FF_WORD_VALUE_eligibility_state(w) FF_eligibility_state_##w,
+#define FF_WORD_VALUE_blocking_reason(w) FF_blocking_reason_##w,
+#define FF_WORD_VALUE_terminal_outcome(w) FF_terminal_outcome_##w,
+#define FF_WORD_VALUE_attempt_state(w) FF_attempt_state_##w,
+#define FF_WORD_VALUE_public_state(w) FF_public_state_##w,
+#define FF_WORD_VALUE_attempt_lifecycle(w) FF_attempt_lifecycle_##w,
+#define FF_WORD_VALUE_attempt_type(w) FF_attempt_type_##w,
+#define FF_WORD_VALUE_lane_state(w) FF_lane_state_##w,
+#define FF_WORD_VALUE_failure_class(w) FF_failure_class_##w,
+#define FF_WORD_VALUE_handle_kind(w) FF_handle_kind_##w,
+#define FF_WORD_VALUE_backend(w) FF_backend_##w,
+#define FF_WORD_VALUE_grant_kind(w) FF_grant_kind_##w,
+#define FF_WORD_VALUE_expire_phase(w) FF_expire_phase_##w,
+#define FF_WORD_VALUE_lease_event(w) FF_lease_event_##w,
+#define FF_WORD_VALUE_operator_event(w) FF_operator_event_##w,
+#define FF_WORD_VALUE_revoked_by(w) FF_revoked_by_##w,
+#define FF_WORD_VALUE_receipt_op(w) FF_receipt_op_##w,
+#define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
+FF_WORD_ENUMS(FF_WORD_ENUM)
+
+enum ff_word_enum {
+#define FF_WORD_ENUM_ID(e) FF_WORD_##e,
+  FF_WORD_ENUMS(FF_WORD_ENUM_ID)
+#undef FF_WORD_ENUM_ID
+  FF_WORD_ENUM_COUNT
+};
+
+/* The word of a value, for example ff_word(FF_WORD_public_state, FF_public_state_waiting) = "waiting"; NULL when out of range. */
+FF_API const char *ff_word(enum ff_word_enum which, int value);
+/* The value of a word, -1 when it is none of the enumeration. */
+FF_API int ff_word_parse(enum ff_word_enum which, struct ff_str text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
