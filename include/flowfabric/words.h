@@ -45,12 +45,20 @@ extern "C" {
 #define FF_WORDS_revoked_by(X) X(none) X(backend) X(operator) X(reconciler)
 /* The operation that released a lease, remembered to answer its repeat (02 L-40). */
 #define FF_WORDS_receipt_op(X) X(none) X(complete) X(fail) X(cancel) X(delay) X(wait_children)
+/* What a successful call answers; each operation documents the few it can give. */
+#define FF_WORDS_outcome(X)                                                                                        \
+  X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
+  X(cancelled) X(delayed) X(moved) X(revoked) X(already_satisfied) X(granted) X(no_work) X(not_reclaimable)        \
+  X(reclaim_cap_exceeded) X(grant_not_found) X(reclaimed) X(not_due) X(marked_expired) X(expired)                  \
+  X(already_terminal) X(not_found) X(promoted) X(not_yet_due) X(cleaned) X(blocked) X(rejected) X(unblocked)       \
+  X(held) X(already_held) X(released) X(set) X(already_set) X(changed) X(replayed) X(renewed) X(updated)           \
+  X(registered) X(already_registered) X(purged) X(applied) X(refused) X(timed_out)
 
 #define FF_WORD_ENUMS(X)                                                                                           \
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
-  X(receipt_op)
+  X(receipt_op) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -72,6 +80,7 @@ extern "C" {
 #define FF_WORD_VALUE_operator_event(w) FF_operator_event_##w,
 #define FF_WORD_VALUE_revoked_by(w) FF_revoked_by_##w,
 #define FF_WORD_VALUE_receipt_op(w) FF_receipt_op_##w,
+#define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)
 

@@ -1,0 +1,16 @@
+/*
+ * FlowFabric: a durable execution engine. This header includes the whole public API.
+ */
+#ifndef FLOWFABRIC_FLOWFABRIC_H
+#define FLOWFABRIC_FLOWFABRIC_H
+
+#include "flowfabric/base.h"
+#include "flowfabric/engine.h"
+#include "flowfabric/error.h"
+#include "flowfabric/handle.h"
+#include "flowfabric/lifecycle.h"
+#include "flowfabric/read.h"
+#include "flowfabric/schedule.h"
+#include "flowfabric/words.h"
+
+#endif
