@@ -49,7 +49,8 @@ struct overlay_run {
   uint32_t sequence; /* orders what is minted within a ms */
   bool read_only;
 };
-enum ff_rc overlay_run(struct overlay *, const struct overlay_run *, struct overlay_tag *tag, bool *wrote, struct ff_error *);
+enum ff_rc overlay_run(struct overlay *, const struct overlay_run *, uint32_t result_size, struct overlay_tag *tag, bool *wrote,
+                       struct ff_error *);
 
 /* What changed, for the executor's wake-ups: called after each operation whose edits were taken over. */
 struct overlay_watch {
