@@ -1,0 +1,164 @@
+/*
+ * The candidate walk: requirement sets of a lane, their heads, and the merge in claim order.
+ *
+ * Reads only, decides nothing but order and visibility; who takes a candidate re-checks nothing
+ * because it runs in the same transaction. Rounds of loading stay few: all heads are asked for
+ * together, and a head is never read further than the caller needs.
+ */
+#include "op/candidates.h"
+
+enum {
+  SETS_EXPECTED = 1024, /* a limit, not a cost: a lane has a handful of distinct sets */
+  SETS_MAX = 4096,      /* beyond that, sets in byte order are not looked at: bounds the rounds */
+  PASSED_MAX = 256      /* granted candidates passed over per head and call (02 L-80, 06 S-46) */
+};
+
+/* ---- heads ---- */
+
+static struct execution head_key(struct ff_str lane_id, struct ff_str required) {
+  return (struct execution){.lane_id = lane_id, .required_capabilities = required};
+}
+
+void candidates_declare(struct declare *d, struct ff_str lane_id, struct ff_str capabilities,
+                        uint32_t expect) {
+  declare_get(d, RECORD_KIND_lane, &(struct lane){.lane_id = lane_id});
+  if (text_nonempty(capabilities))
+    declare_scan(d, INDEX_requirement_set_by_lane, &(struct requirement_set){.lane_id = lane_id},
+                 false, SETS_EXPECTED);
+  struct execution from = head_key(lane_id, TEXT_LIT(""));
+  declare_scan(d, INDEX_execution_eligible, &from, false, expect);
+}
+
+static struct candidate_head *head_new(struct candidates *c) {
+  if (c->count == c->capacity) {
+    uint32_t capacity = c->capacity ? c->capacity * 2 : 8;
+    struct candidate_head *grown =
+        ARENA_ARRAY(tx_arena(c->tx), struct candidate_head, capacity);
+    if (c->count) memcpy(grown, c->heads, c->count * sizeof *grown);
+    c->heads = grown;
+    c->capacity = capacity;
+  }
+  return &c->heads[c->count++];
+}
+
+static enum ff_rc head_open(struct candidates *c, struct ff_str lane_id, struct ff_str required) {
+  struct candidate_head *head = head_new(c);
+  struct execution from = head_key(lane_id, required);
+  enum ff_rc rc =
+      tx_scan_open(c->tx, INDEX_execution_eligible, &from, false, c->expect, &head->scan);
+  if (rc == FF_MISS) c->missing = true;
+  return rc == FF_MISS ? FF_OK : rc;
+}
+
+/* capabilities NULL = every set. The empty set is not registered: it is always there. */
+static enum ff_rc heads_open(struct candidates *c, struct ff_str lane_id,
+                             const struct ff_str *capabilities) {
+  TRY(head_open(c, lane_id, TEXT_LIT("")));
+  if (capabilities && !text_nonempty(*capabilities)) return FF_OK;
+  struct requirement_set from = {.lane_id = lane_id};
+  struct tx_scan scan;
+  TRY(tx_scan_open(c->tx, INDEX_requirement_set_by_lane, &from, false, SETS_EXPECTED, &scan));
+  for (uint32_t seen = 0; seen < SETS_MAX; seen++) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&scan, &record));
+    if (!record) break;
+    const struct requirement_set *set = record;
+    if (capabilities && !capabilities_cover(*capabilities, set->required_capabilities)) continue;
+    TRY(head_open(c, lane_id, set->required_capabilities));
+  }
+  return FF_OK;
+}
+
+static bool lane_gives_work(const struct lane *lane) {
+  return !lane || lane->lane_state == FF_lane_state_active ||
+         lane->lane_state == FF_lane_state_draining;
+}
+
+enum ff_rc candidates_open(struct tx *tx, struct ff_str lane_id, struct ff_str capabilities,
+                           uint32_t expect, struct candidates *c) {
+  *c = (struct candidates){.tx = tx, .expect = expect};
+  const struct lane *lane = NULL;
+  TRY(tx_get_lane(tx, &(struct lane){.lane_id = lane_id}, &lane));
+  if (!lane_gives_work(lane)) return FF_OK;
+  TRY(heads_open(c, lane_id, &capabilities));
+  return c->missing ? FF_MISS : FF_OK;
+}
+
+enum ff_rc candidates_open_all(struct tx *tx, struct ff_str lane_id, uint32_t expect,
+                               struct candidates *c) {
+  *c = (struct candidates){.tx = tx, .expect = expect};
+  TRY(heads_open(c, lane_id, NULL));
+  return c->missing ? FF_MISS : FF_OK;
+}
+
+/* ---- the merge ---- */
+
+/* Makes head->next the first ungranted one, or ends the head. */
+static enum ff_rc head_fill(struct candidates *c, struct candidate_head *head) {
+  int64_t now = tx_now(c->tx);
+  while (!head->next && !head->ended) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&head->scan, &record));
+    const struct execution *x = record;
+    if (!x)
+      head->ended = true;
+    else if (x->grant_expires_at <= now)
+      head->next = x;
+    else if (++head->passed >= PASSED_MAX)
+      head->ended = true;
+  }
+  return FF_OK;
+}
+
+void candidates_expand(struct candidates *c) {
+  for (uint32_t i = 0; i < c->count; i++) {
+    struct candidate_head *head = &c->heads[i];
+    do head->next = NULL;
+    while (head_fill(c, head) == FF_OK && !head->ended);
+  }
+}
+
+/* The order of execution_eligible behind its prefix. */
+static bool runs_before(const struct execution *a, const struct execution *b) {
+  if (a->priority != b->priority) return a->priority > b->priority;
+  if (a->created_at != b->created_at) return a->created_at < b->created_at;
+  if (a->partition != b->partition) return a->partition < b->partition;
+  return uuid_compare(a->id, b->id) < 0;
+}
+
+enum ff_rc candidates_next(struct candidates *c, const struct execution **out) {
+  struct candidate_head *best = NULL;
+  *out = NULL;
+  for (uint32_t i = 0; i < c->count; i++) {
+    struct candidate_head *head = &c->heads[i];
+    enum ff_rc rc = head_fill(c, head);
+    if (rc == FF_MISS) candidates_expand(c);
+    if (rc != FF_OK) return rc;
+    if (head->next && (!best || runs_before(head->next, best->next))) best = head;
+  }
+  if (!best) return FF_OK;
+  *out = best->next;
+  best->next = NULL;
+  return FF_OK;
+}
+
+/* ---- admission ---- */
+
+/*
+ * 06 D.4: a candidate that the walk offers (step a: eligible, ungranted, capabilities covered)
+ * passes
+ *   b. each attached budget, in policy order: exhausted -> block waiting_for_budget, next candidate
+ *   c. the quota: refused -> block waiting_for_quota, next candidate
+ * before the claim or grant takes it (step d). Fresh and interrupted work alike (S-48).
+ * Budgets and quotas do not exist yet: everything is admitted.
+ */
+static bool admit(const struct execution *x) {
+  (void)x;
+  return true;
+}
+
+enum ff_rc candidates_next_admitted(struct candidates *c, const struct execution **out) {
+  do TRY(candidates_next(c, out));
+  while (*out && !admit(*out));
+  return FF_OK;
+}

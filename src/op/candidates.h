@@ -1,0 +1,50 @@
+/*
+ * The one walk over what a lane offers, in claim order (06 D.1, D.5): every claim form and the
+ * listing of eligible work go through it.
+ *
+ * Reads only. It merges the heads of the lane's requirement sets, so that unmatchable work at the
+ * head hides nothing, and passes over executions with a live grant (06 S-6).
+ */
+#ifndef OP_CANDIDATES_H
+#define OP_CANDIDATES_H
+
+#include "op/execution.h"
+
+/* One requirement set's stretch of the eligible index. */
+struct candidate_head {
+  struct tx_scan scan;
+  const struct execution *next; /* NULL = not read yet, or ended */
+  uint32_t passed;              /* skipped because of a live grant */
+  bool ended;
+};
+
+struct candidates {
+  struct tx *tx;
+  struct candidate_head *heads;
+  uint32_t count, capacity;
+  uint32_t expect;
+  bool missing; /* a head is not loaded yet: the walk cannot start */
+};
+
+/* What a walk reads, as far as the arguments tell: the lane, its requirement sets when the worker
+ * offers capabilities, and the head of work that requires none. */
+void candidates_declare(struct declare *, struct ff_str lane_id, struct ff_str capabilities,
+                        uint32_t expect);
+
+/* For a worker: a paused or disabled lane gives an empty walk (06 E.1). capabilities is sorted CSV.
+ * FF_MISS only after everything the walk begins with has been asked for. */
+enum ff_rc candidates_open(struct tx *, struct ff_str lane_id, struct ff_str capabilities,
+                           uint32_t expect, struct candidates *) MUST_USE;
+/* For a listing: every requirement set, whatever the lane's state. */
+enum ff_rc candidates_open_all(struct tx *, struct ff_str lane_id, uint32_t expect,
+                               struct candidates *) MUST_USE;
+
+/* The next eligible, ungranted execution, NULL at the end. */
+enum ff_rc candidates_next(struct candidates *, const struct execution **) MUST_USE;
+/* The same, with the admission of 06 D.4: what a worker may get. */
+enum ff_rc candidates_next_admitted(struct candidates *, const struct execution **) MUST_USE;
+/* Asks for more of every head. Before an operation over several walks hands up FF_MISS, so that all
+ * of them grow in the same round. */
+void candidates_expand(struct candidates *);
+
+#endif
