@@ -1,0 +1,236 @@
+/*
+ * What retention and the due index need: purge_execution, drop_idempotency, list_due,
+ * list_stale_idempotency (02 §18, DESIGN §10 time).
+ *
+ * A purge removes an execution and all that hangs on it, re-checking phase and time in its own
+ * transaction, so that a replay in between wins (L-180). Published events stay (L-181).
+ */
+#include "op/execution.h"
+
+/* ---- purge_execution ---- */
+
+static enum ff_rc purge_prepare(const struct op_config *config, const void *args, void *prep,
+                                struct arena *arena, struct ff_error *e) {
+  const struct purge_execution_args *a = args;
+  (void)prep, (void)arena;
+  if (a->execution.partition < config->flow_partitions) return FF_OK;
+  return error_field(e, FF_CODE_invalid_input, "execution_id",
+                     "partition index %u out of range (num_flow_partitions=%u)",
+                     a->execution.partition, config->flow_partitions);
+}
+
+static void purge_declare(struct declare *d, const void *args, const void *prep) {
+  (void)prep;
+  declare_execution(d, ((const struct purge_execution_args *)args)->execution);
+}
+
+/* L-151: an override of the policy stands; without one the caller's retention, if any, decides. */
+static bool purge_due(const struct execution *x, int64_t retention_ms, int64_t now) {
+  if (x->lifecycle_phase != FF_lifecycle_phase_terminal) return false;
+  if (retention_ms < 0 || x->policy_retention_ms >= 0) return x->purge_at <= now;
+  return add_saturating(x->completed_at, retention_ms) <= now;
+}
+
+struct attachments {
+  const struct payload *payload;
+  const struct result *result;
+  const struct policy *policy;
+  const struct grant *grant;
+};
+
+static void note(enum ff_rc rc, enum ff_rc *worst) {
+  if (rc != FF_OK && *worst != FF_MISS) *worst = rc;
+}
+
+/* Asks for everything before it answers FF_MISS: one round. */
+static enum ff_rc load_attachments(struct tx *tx, const struct execution *x,
+                                   struct attachments *at) {
+  struct exec_id id = execution_id_of(x);
+  enum ff_rc worst = FF_OK;
+  if (x->payload_external)
+    note(tx_get_payload(tx, EXECUTION_KEY(payload, id), &at->payload), &worst);
+  if (x->result_external)
+    note(tx_get_result(tx, EXECUTION_KEY(result, id), &at->result), &worst);
+  if (x->has_policy) note(tx_get_policy(tx, EXECUTION_KEY(policy, id), &at->policy), &worst);
+  if (x->grant_expires_at) note(tx_get_grant(tx, EXECUTION_KEY(grant, id), &at->grant), &worst);
+  return worst;
+}
+
+/* Rows exist for the attempts that a later one replaced: fewer than total_attempt_count. */
+static enum ff_rc open_attempts(struct tx *tx, const struct execution *x, struct tx_scan *scan) {
+  struct attempt from = {.partition = x->partition, .execution_id = x->id};
+  return tx_scan_open(tx, INDEX_attempt_by_execution, &from, false, x->total_attempt_count, scan);
+}
+
+static enum ff_rc delete_attempts(struct tx *tx, struct tx_scan *scan) {
+  for (;;) {
+    const void *record = NULL;
+    TRY(tx_scan_next(scan, &record));
+    if (!record) return FF_OK;
+    tx_delete_attempt(tx, record);
+  }
+}
+
+static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
+  struct attachments at = {0};
+  struct tx_scan scan;
+  bool archived = x->total_attempt_count > 1;
+  enum ff_rc worst = load_attachments(tx, x, &at);
+  if (archived) note(open_attempts(tx, x, &scan), &worst);
+  TRY(worst);
+  if (archived) TRY(delete_attempts(tx, &scan));
+  if (at.payload) tx_delete_payload(tx, at.payload);
+  if (at.result) tx_delete_result(tx, at.result);
+  if (at.policy) tx_delete_policy(tx, at.policy);
+  if (at.grant) tx_delete_grant(tx, at.grant);
+  tx_delete_execution(tx, x);
+  return FF_OK;
+}
+
+static enum ff_rc purge_run(struct tx *tx, const void *args, const void *prep, void *result,
+                            struct ff_error *e) {
+  const struct purge_execution_args *a = args;
+  struct purge_execution_result *r = result;
+  const struct execution *x = NULL;
+  (void)prep, (void)e;
+  struct execution key = {.partition = a->execution.partition, .id = a->execution.uuid};
+  TRY(tx_get_execution(tx, &key, &x));
+  if (!x)
+    r->outcome = FF_outcome_not_found;
+  else if (!purge_due(x, a->retention_ms, tx_now(tx)))
+    r->outcome = FF_outcome_not_due;
+  else {
+    TRY(delete_all(tx, x));
+    r->outcome = FF_outcome_purged;
+  }
+  return FF_OK;
+}
+
+const struct op_code op_code_purge_execution = {0, purge_prepare, purge_declare, purge_run};
+
+/* ---- drop_idempotency ---- */
+
+static struct idempotency entry_key(const struct drop_idempotency_args *a) {
+  return (struct idempotency){.partition = a->partition,
+                              .namespace_ = a->namespace_,
+                              .idempotency_key = a->idempotency_key};
+}
+
+static enum ff_rc drop_prepare(const struct op_config *config, const void *args, void *prep,
+                               struct arena *arena, struct ff_error *e) {
+  (void)config, (void)args, (void)prep, (void)arena, (void)e;
+  return FF_OK;
+}
+
+static void drop_declare(struct declare *d, const void *args, const void *prep) {
+  struct idempotency key = entry_key(args);
+  (void)prep;
+  declare_get(d, RECORD_KIND_idempotency, &key);
+}
+
+static enum ff_rc drop_run(struct tx *tx, const void *args, const void *prep, void *result,
+                           struct ff_error *e) {
+  struct drop_idempotency_result *r = result;
+  struct idempotency key = entry_key(args);
+  const struct idempotency *entry = NULL;
+  (void)prep, (void)e;
+  TRY(tx_get_idempotency(tx, &key, &entry));
+  if (!entry)
+    r->outcome = FF_outcome_not_found;
+  else if (tx_now(tx) < entry->expires_at)
+    r->outcome = FF_outcome_not_due;
+  else {
+    tx_delete_idempotency(tx, entry);
+    r->outcome = FF_outcome_purged;
+  }
+  return FF_OK;
+}
+
+const struct op_code op_code_drop_idempotency = {0, drop_prepare, drop_declare, drop_run};
+
+/* ---- list_due ---- */
+
+/* Stored due times rest on the configuration of the process that wrote them. What is not due by
+ * ours is passed over, at most this many a call: it must not hide what is. */
+enum { DUE_PASSED_MAX = 256 };
+
+static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
+                               struct arena *arena, struct ff_error *e) {
+  (void)config, (void)args, (void)prep, (void)arena, (void)e;
+  return FF_OK;
+}
+
+static void due_declare(struct declare *d, const void *args, const void *prep) {
+  const struct list_due_args *a = args;
+  (void)prep;
+  declare_scan(d, INDEX_execution_due, &(struct execution){0}, false, a->limit + 1);
+}
+
+static void see_next_due(struct list_due_result *r, int64_t due_at) {
+  if (due_at < r->next_due_at) r->next_due_at = due_at;
+}
+
+static enum ff_rc due_run(struct tx *tx, const void *args, const void *prep, void *result,
+                          struct ff_error *e) {
+  const struct list_due_args *a = args;
+  struct list_due_result *r = result;
+  struct due_item *items = ARENA_ARRAY(tx_arena(tx), struct due_item, a->limit);
+  struct tx_scan scan;
+  (void)prep, (void)e;
+  r->now = tx_now(tx);
+  r->next_due_at = INT64_MAX;
+  TRY(tx_scan_open(tx, INDEX_execution_due, &(struct execution){0}, false, a->limit + 1, &scan));
+  for (uint32_t passed = 0; r->count < a->limit && passed < DUE_PASSED_MAX;) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&scan, &record));
+    if (!record) break;
+    const struct execution *x = record;
+    if (x->next_due_at > r->now) {
+      see_next_due(r, x->next_due_at);
+      break;
+    }
+    int64_t due_at = INT64_MAX;
+    enum due_kind kind = execution_due(x, tx_config(tx), &due_at);
+    if (due_at > r->now) {
+      see_next_due(r, due_at);
+      passed++;
+    } else {
+      items[r->count++] = (struct due_item){execution_id_of(x), kind, due_at};
+    }
+  }
+  r->items = items;
+  return FF_OK;
+}
+
+const struct op_code op_code_list_due = {0, list_prepare, due_declare, due_run};
+
+/* ---- list_stale_idempotency ---- */
+
+static void stale_declare(struct declare *d, const void *args, const void *prep) {
+  const struct list_stale_idempotency_args *a = args;
+  (void)prep;
+  declare_scan(d, INDEX_idempotency_expiry, &(struct idempotency){0}, false, a->limit);
+}
+
+static enum ff_rc stale_run(struct tx *tx, const void *args, const void *prep, void *result,
+                            struct ff_error *e) {
+  const struct list_stale_idempotency_args *a = args;
+  struct list_stale_idempotency_result *r = result;
+  const struct idempotency **items =
+      ARENA_ARRAY(tx_arena(tx), const struct idempotency *, a->limit);
+  struct tx_scan scan;
+  (void)prep, (void)e;
+  TRY(tx_scan_open(tx, INDEX_idempotency_expiry, &(struct idempotency){0}, false, a->limit,
+                   &scan));
+  while (r->count < a->limit) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&scan, &record));
+    const struct idempotency *entry = record;
+    if (!entry || entry->expires_at > tx_now(tx)) break;
+    items[r->count++] = entry;
+  }
+  r->items = items;
+  return FF_OK;
+}
+
+const struct op_code op_code_list_stale_idempotency = {0, list_prepare, stale_declare, stale_run};
