@@ -45,7 +45,7 @@ void declare_by_execution(struct declare *, enum record_kind kind, struct exec_i
 /* ---- events (event.c) ---- */
 /* A new event of this execution: at, ids, namespace and tags are set; the rest is for the caller. */
 struct event *execution_event(struct tx *, const struct execution *);
-/* The lease part of the current lease: ids, epoch, attempt, worker, expires_at for acquired and renewed. */
+/* The lease part of the latest lease: ids, epoch, attempt, worker, expires_at for acquired and renewed. */
 struct event *execution_lease_event(struct tx *, const struct execution *, enum ff_lease_event, struct ff_str reason, enum ff_revoked_by);
 
 /* ---- the effects of 02 §3.4 (lease.c) ---- */
@@ -73,8 +73,11 @@ struct resumed_claim {
   struct ff_str event_reason;
 };
 void lease_claim_resumed(struct tx *, struct execution *, const struct resumed_claim *);
-/* release(): clears what SV-4 clears (claim_request_id too), event released with the reason. Does not move the vector. */
-void lease_release(struct tx *, struct execution *, struct ff_str reason, enum ff_revoked_by);
+/* Reclaim body L-145: ends and stores the old attempt, begins one of type reclaim, + acquire + event reclaimed. The grant is not touched. */
+void lease_reclaim(struct tx *, struct execution *, const struct fresh_claim *);
+/* release(): clears what SV-4 clears (claim_request_id too), event released with the reason, which is handed to execution_terminate.
+ * Does not move the vector and leaves the attempt and its timer to attempt_end or attempt_pause. */
+struct event *lease_release(struct tx *, struct execution *, struct ff_str reason, enum ff_revoked_by);
 /* terminate(): terminal vector, completed_at, purge_at, delay and timers cleared, grant deleted, completion part put on `event`
  * (the released event of the same step) or on an event of its own when NULL. The grant must have been loaded when grant_expires_at is set:
  * answers FF_MISS otherwise. Ends an open attempt with `attempt_end` unless it is ended already. */
@@ -82,8 +85,13 @@ enum ff_rc execution_terminate(struct tx *, struct execution *, enum ff_terminal
                                struct event *event) MUST_USE;
 /* Marks a due lease expired (L-64): vector, lease_expired_at, event expired. */
 void lease_mark_expired(struct tx *, struct execution *);
+/* Takes the lease away (L-132): vector, lease_revoked_at, reason, event revoked. */
+void lease_mark_revoked(struct tx *, struct execution *, struct ff_str reason);
+/* The ownership word, as reclaim reasons record it. */
+struct ff_str ownership_word(const struct execution *);
 /* Ends the current attempt inside the execution record. failure texts may be absent. */
 void attempt_end(struct tx *, struct execution *, enum ff_attempt_lifecycle, struct ff_str failure_reason, struct ff_str failure_category);
+bool attempt_is_open(const struct execution *); /* started or suspended: not ended */
 /* Pauses the current attempt (L-25): suspended, suspension_id, timer saved. */
 void attempt_pause(struct tx *, struct execution *, struct ff_str suspension_id);
 /* Writes the row of the latest attempt into the attempt table: before another attempt replaces it. */
@@ -107,11 +115,20 @@ enum ff_rc fence_check(struct tx *, const struct execution *, const struct fence
 /* The L-34/HD-7 rules for argument forms: complete, absent (source decides; the stored triple is substituted), partial. */
 enum ff_rc fence_from_arguments(const struct ff_fence *, bool override_allowed, struct ff_str source, bool *absent, struct fence *,
                                 struct ff_error *) MUST_USE;
+/* Before anything is loaded: the ids of the triple parse where given. */
+enum ff_rc fence_check_syntax(const struct ff_fence *, struct ff_error *) MUST_USE;
+bool fence_is_absent(const struct ff_fence *);
 struct fence fence_of_handle(const struct handle_body *);
+struct fence fence_stored(const struct execution *); /* the latest lease's own triple, for overrides */
+/* HD-5 step 1, before the other arguments are looked at: handle_from_other_backend. */
+enum ff_rc handle_check_tag(const struct op_config *, const struct ff_handle *, struct ff_error *) MUST_USE;
+/* contention/execution_not_active with the context of L-44. */
+enum ff_rc execution_not_active(const struct execution *, struct ff_error *);
 /* Remembers this release (L-40). delay_until and next_attempt_index (-1 = none) are what a repeat must answer. */
 void receipt_store(struct execution *, enum ff_receipt_op, int64_t delay_until, int64_t next_attempt_index);
 void receipt_erase(struct execution *);
-/* L-41, L-42: true when the failed check is a repeat of the same release; fills what the first call answered. */
+/* L-41, L-42: true when this is a repeat of the same release; fills what the first call answered. Asked before fence_check: a fence
+ * that matches can never pass the check, and a repeat must not mark the lease of a successor. */
 struct receipt_answer {
   int64_t delay_until;
   int64_t next_attempt_index;
@@ -134,7 +151,7 @@ struct policy_facts { /* what create copies into the execution record; absent = 
   int64_t attempt_timeout_ms;     /* 0 = none */
   int64_t execution_deadline_ms;  /* 0 = none */
   int64_t auto_reclaim_delay_ms;  /* -1 absent, INT64_MAX off */
-  int64_t retention_ms, max_reclaim_count, max_replay_count;
+  int64_t retention_ms, max_reclaim_count, max_replay_count; /* as given: a default is not copied into the record */
   int64_t dedup_window_ms;        /* 0 = default */
   struct ff_str required_capabilities; /* sorted CSV, empty = none */
   struct ff_str budget_ids;            /* CSV, absent = none */
@@ -145,6 +162,8 @@ struct policy_facts { /* what create copies into the execution record; absent = 
 enum ff_rc policy_parse(struct ff_str json, struct arena *, struct policy_facts *, struct ff_error *) MUST_USE;
 /* Parses a retry policy object text (L-111); empty = not present. */
 enum ff_rc retry_policy_parse(struct ff_str json, struct arena *, struct retry_policy *, struct ff_error *) MUST_USE;
+/* EN-1: the class of a category; any text that is no class word counts as transient, attempt_timeout as timeout. */
+enum ff_failure_class failure_class_of(struct ff_str category);
 /* L-112: category verbatim, class by EN-1. */
 bool retry_decide(const struct retry_policy *, enum ff_failure_class, struct ff_str category, uint32_t retry_count);
 /* L-113; draws one random number only when jitter is on. */
