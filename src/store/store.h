@@ -13,7 +13,7 @@
 #include "record/record.h"
 
 struct store;
-struct store_session;
+struct store_session; /* its first member is the pointer to its store (calls.h relies on it) */
 
 enum store_session_kind {
   STORE_WRITER, /* at most store_traits.writers at a time */
