@@ -45,7 +45,7 @@ static void acquire_declare(struct declare *d, const void *args, const void *pre
   const struct acquire_args *a = args;
   (void)prep;
   for (size_t i = 0; i < a->lane_ids.count; i++)
-    candidates_declare(d, a->lane_ids.items[i], a->capabilities, a->max);
+    candidates_declare(d, a->lane_ids.items[i], &a->capabilities, a->max);
   if (!text_nonempty(a->request_id)) return;
   struct execution from = request_key(a);
   declare_scan(d, INDEX_execution_claim_request, &from, false, a->max);

@@ -19,10 +19,10 @@ static struct execution head_key(struct ff_str lane_id, struct ff_str required) 
   return (struct execution){.lane_id = lane_id, .required_capabilities = required};
 }
 
-void candidates_declare(struct declare *d, struct ff_str lane_id, struct ff_str capabilities,
+void candidates_declare(struct declare *d, struct ff_str lane_id, const struct ff_str *capabilities,
                         uint32_t expect) {
-  declare_get(d, RECORD_KIND_lane, &(struct lane){.lane_id = lane_id});
-  if (text_nonempty(capabilities))
+  if (capabilities) declare_get(d, RECORD_KIND_lane, &(struct lane){.lane_id = lane_id});
+  if (!capabilities || text_nonempty(*capabilities))
     declare_scan(d, INDEX_requirement_set_by_lane, &(struct requirement_set){.lane_id = lane_id},
                  false, SETS_EXPECTED);
   struct execution from = head_key(lane_id, TEXT_LIT(""));

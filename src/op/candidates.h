@@ -26,9 +26,9 @@ struct candidates {
   bool missing; /* a head is not loaded yet: the walk cannot start */
 };
 
-/* What a walk reads, as far as the arguments tell: the lane, its requirement sets when the worker
- * offers capabilities, and the head of work that requires none. */
-void candidates_declare(struct declare *, struct ff_str lane_id, struct ff_str capabilities,
+/* What a walk reads, as far as the arguments tell: the lane, its requirement sets unless the worker
+ * offers nothing, and the head of work that requires nothing. capabilities NULL = a listing. */
+void candidates_declare(struct declare *, struct ff_str lane_id, const struct ff_str *capabilities,
                         uint32_t expect);
 
 /* For a worker: a paused or disabled lane gives an empty walk (06 E.1). capabilities is sorted CSV.

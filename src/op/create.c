@@ -109,6 +109,9 @@ enum ff_rc op_create_needs(enum op_id op, const void *args, struct arena *arena,
   const struct ff_submit_args *submit = args;
   *lane = lane_or_default(op == OP_submit ? submit->lane_id : create->lane_id);
   *requirement = TEXT_LIT("");
+  struct exec_id id; /* judged first (L-6); its partition is the create's to check */
+  if (op == OP_create_execution)
+    TRY(exec_id_parse(create->execution_id, "execution_id", UINT16_MAX + 1, &id, e));
   TRY(lane_check(*lane, "lane_id", e));
   struct ff_str policy = op == OP_submit ? submit->policy : create->policy;
   if (policy.len == 0) return FF_OK;
