@@ -1,0 +1,24 @@
+/*
+ * What the public API adds to the engine: the handle callers hold, sized argument structs, one function per operation.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/error.h"
+#include "engine/engine.h"
+
+#include <limits.h>
+
+struct ff_engine {
+  struct engine *engine;
+  struct ff_engine *next; /* registry */
+  uint32_t holders;       /* opens not closed yet; registry lock */
+  char key[PATH_MAX + 16];
+};
+
+/* Reads the first `size` bytes of a caller's struct into ours; the missing tail stays as it is in `full`. A larger struct is fine as
+ * long as what this library does not know is zero (07 K-5). */
+enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size, const char *field,
+                          struct ff_error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,420 @@
+/*
+ * Opening and closing an engine, entering and leaving calls, hand-driven steps.
+ *
+ * Owns the lists and the log. The work is in batch.c, call.c, read.c, wait.c, scan.c and service.c.
+ */
+#include "engine/impl.h"
+#include "store/calls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- small things ---- */
+
+int64_t engine_now(const struct engine *e) {
+  return e->options.manual ? e->step_now : clock_monotonic_us() / 1000;
+}
+
+void engine_log(const struct engine *e, enum ff_log_level level, const char *format, ...) {
+  char message[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  if (e->options.open.log)
+    e->options.open.log(e->options.open.log_user, level, message);
+  else if (level <= FF_LOG_WARN)
+    fprintf(stderr, "flowfabric: %s: %s\n", level == FF_LOG_ERROR ? "error" : "warning", message);
+}
+
+void list_push(struct call_list *list, struct call *call) {
+  call->next = NULL;
+  call->previous = list->last;
+  if (list->last)
+    list->last->next = call;
+  else
+    list->first = call;
+  list->last = call;
+  list->count++;
+}
+
+void list_remove(struct call_list *list, struct call *call) {
+  if (call->previous)
+    call->previous->next = call->next;
+  else
+    list->first = call->next;
+  if (call->next)
+    call->next->previous = call->previous;
+  else
+    list->last = call->previous;
+  call->next = call->previous = NULL;
+  list->count--;
+}
+
+const struct op_config *engine_config(const struct engine *e) { return &e->config; }
+const struct store_traits *engine_traits(const struct engine *e) { return &e->store->traits; }
+struct store *engine_store(struct engine *e) { return e->store; }
+
+/* ---- opening ---- */
+
+static enum ff_rc environment_number(const char *name, int64_t min, int64_t max, int64_t *value, struct ff_error *error) {
+  const char *text = getenv(name);
+  int64_t parsed;
+  if (!text || !*text) return FF_OK;
+  if (!parse_i64(ff_text(text), &parsed) || parsed < min || parsed > max)
+    return error_field(error, FF_CODE_config, name, "must be %lld..%lld, got \"%.64s\"", (long long)min, (long long)max, text);
+  *value = parsed;
+  return FF_OK;
+}
+
+static enum ff_rc reclaim_delay(const struct ff_open_options *o, int64_t *delay, struct ff_error *error) {
+  const char *text = getenv("FF_AUTO_RECLAIM_DELAY_MS");
+  *delay = 5000;
+  if (o->auto_reclaim_delay_ms == -1) {
+    *delay = INT64_MAX;
+  } else if (o->auto_reclaim_delay_ms > 0) {
+    *delay = o->auto_reclaim_delay_ms == 1 ? 0 : o->auto_reclaim_delay_ms;
+  } else if (text && strcmp(text, "off") == 0) {
+    *delay = INT64_MAX;
+  } else {
+    return environment_number("FF_AUTO_RECLAIM_DELAY_MS", 0, INT64_MAX / 2, delay, error);
+  }
+  return FF_OK;
+}
+
+static enum ff_rc renewed_events(bool *on, struct ff_error *error) {
+  const char *text = getenv("FF_LEASE_RENEWED_EVENTS");
+  *on = true;
+  if (!text || !*text || strcmp(text, "on") == 0) return FF_OK;
+  if (strcmp(text, "off") != 0)
+    return error_field(error, FF_CODE_config, "FF_LEASE_RENEWED_EVENTS", "must be on or off, got \"%.64s\"", text);
+  *on = false;
+  return FF_OK;
+}
+
+static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
+  struct ff_open_options *o = &e->options.open;
+  int64_t partitions = o->flow_partitions ? o->flow_partitions : 256, events = 86400000;
+  if (!o->flow_partitions) TRY(environment_number("FF_FLOW_PARTITIONS", 1, 65535, &partitions, error));
+  if (partitions < 1 || partitions > 65535)
+    return error_field(error, FF_CODE_config, "flow_partitions", "must be 1..65535, got %lld", (long long)partitions);
+  TRY(environment_number("FF_OUTBOX_RETENTION_MS", 0, INT64_MAX / 2, &events, error));
+  if (o->inbox_limit == 0) o->inbox_limit = 65536;
+  if (o->batch_limit == 0) o->batch_limit = 1024;
+  if (o->event_retention_ms == 0) o->event_retention_ms = events;
+  if (o->event_retention_ms < 0 || o->retention_ms < 0)
+    return error_field(error, FF_CODE_config, "retention_ms", "must not be negative");
+  e->config = (struct op_config){.backend = e->store->traits.backend,
+                                 .flow_partitions = (uint32_t)partitions,
+                                 .inline_bytes = 256,
+                                 .retention_ms = o->retention_ms ? o->retention_ms : 86400000};
+  e->config.max_input_payload_bytes = o->max_payload_bytes ? o->max_payload_bytes : 16u << 20;
+  e->config.max_result_payload_bytes = e->config.max_input_payload_bytes;
+  TRY(reclaim_delay(o, &e->config.auto_reclaim_delay_ms, error));
+  return renewed_events(&e->config.lease_renewed_events, error);
+}
+
+/* 01 PT-4: stored at first boot, compared at every boot. The other counts have no operations yet and are not stored yet. */
+static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
+  char value[16];
+  snprintf(value, sizeof value, "%u", e->config.flow_partitions);
+  struct check_setting_args args = {
+      sizeof args, TEXT_LIT("num_flow_partitions"), ff_text(value)};
+  struct call call = {.op = OP_prepare};
+  arena_init(&call.arena);
+  call.requests = &call.one;
+  struct request *r = call_request(e, &call, OP_check_setting, &args);
+  enum ff_rc rc = internal_run(e, &call, error);
+  if (rc == FF_OK && r->rc != FF_OK) {
+    if (error) *error = r->error;
+    rc = r->rc;
+  }
+  arena_fini(&call.arena);
+  return rc;
+}
+
+static void hinted(void *user, const struct store_hint *hint) {
+  struct engine *e = user;
+  (void)hint;
+  /* Only claims that wait care; everything due is found by its time. */
+  if (!atomic_exchange(&e->hinted, true) && e->parked_claims.count && e->service_started)
+    park_wake(&e->service_park, WAKE_LEAD);
+}
+
+static bool read_only(struct ff_str url) {
+  for (size_t i = 0; i + 7 <= url.len; i++)
+    if (memcmp(url.ptr + i, "mode=ro", 7) == 0) return true;
+  return false;
+}
+
+static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_error *error) {
+  bool applied;
+  struct store_options so = {.clock_ms = e->options.open.clock_ms,
+                             .clock_user = e->options.open.clock_user,
+                             .faults = e->options.faults,
+                             .dev_mode = e->options.open.dev_mode};
+  TRY(store_open(url, &so, &e->store, error));
+  TRY(config_make(e, error));
+  if (read_only(url)) {
+    e->options.open.no_scanners = true;
+    return FF_OK;
+  }
+  TRY(e->store->vtable->migrate(e->store, &applied, error));
+  TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->writer, error));
+  TRY(check_deployment(e, error));
+  TRY(e->store->vtable->listen(e->store, hinted, e, error));
+  e->listening = true;
+  /* Whatever fell due while nobody looked is found by the first cycle. */
+  atomic_store(&e->next_due, 0);
+  e->next_sweep = store_now(e) + 60000;
+  return e->options.manual ? FF_OK : service_start(e, error);
+}
+
+enum ff_rc engine_open(struct ff_str url, const struct engine_options *options, struct engine **out,
+                       struct ff_error *error) {
+  struct engine *e = heap_zalloc(sizeof *e);
+  e->options = *options;
+  pthread_mutex_init(&e->lock, NULL);
+  pthread_mutex_init(&e->lane_lock, NULL);
+  pthread_mutex_init(&e->reader_lock, NULL);
+  pthread_cond_init(&e->reader_free, NULL);
+  arena_init(&e->batch.arena);
+  e->seed = options->open.seed ? options->open.seed : random_u64();
+  atomic_store(&e->next_due, INT64_MAX);
+  enum ff_rc rc = engine_boot(e, url, error);
+  *out = rc == FF_OK ? e : NULL;
+  if (rc != FF_OK) engine_close(e);
+  return rc;
+}
+
+/* ---- closing ---- */
+
+static void answer_parked(struct engine *e) {
+  parked_wake_all(e);
+  for (struct call *c = e->parked_watches.first; c; c = c->next)
+    if (c->blocking) park_wake(&c->park, WAKE_LEAD);
+}
+
+bool engine_quiesce(struct engine *e, int64_t grace_ms) {
+  int64_t until = clock_monotonic_us() / 1000 + grace_ms;
+  struct park pause = {0};
+  pthread_mutex_lock(&e->lock);
+  e->closing = true;
+  answer_parked(e);
+  while (e->under_way && clock_monotonic_us() / 1000 < until) {
+    pthread_mutex_unlock(&e->lock);
+    if (e->service_started) park_wake(&e->service_park, WAKE_LEAD);
+    (void)park_wait(&pause, 1000);
+    pthread_mutex_lock(&e->lock);
+    answer_parked(e);
+  }
+  bool done = e->under_way == 0;
+  pthread_mutex_unlock(&e->lock);
+  return done;
+}
+
+void engine_close(struct engine *e) {
+  if (!e) return;
+  if (e->service_started) (void)engine_quiesce(e, INT64_MAX / 4096);
+  service_stop(e);
+  if (e->store) {
+    if (e->listening) e->store->vtable->unlisten(e->store, e);
+    for (uint32_t i = 0; i < e->reader_idle; i++) e->store->vtable->session_close(e->readers[i]);
+    if (e->writer) e->store->vtable->session_close(e->writer);
+    store_close(e->store);
+  }
+  while (e->deferred.first) {
+    struct call *c = e->deferred.first;
+    list_remove(&e->deferred, c);
+    call_free_async(c);
+  }
+  lanes_fini(e);
+  arena_fini(&e->batch.arena);
+  pthread_mutex_destroy(&e->lock);
+  pthread_mutex_destroy(&e->lane_lock);
+  pthread_mutex_destroy(&e->reader_lock);
+  pthread_cond_destroy(&e->reader_free);
+  free(e);
+}
+
+/* ---- calls ---- */
+
+static enum ff_rc writable(const struct engine *e, struct ff_error *error) {
+  if (e->writer) return FF_OK;
+  return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
+}
+
+static enum ff_rc enter(struct engine *e, struct ff_error *error) {
+  pthread_mutex_lock(&e->lock);
+  bool closing = e->closing;
+  if (!closing) e->under_way++;
+  pthread_mutex_unlock(&e->lock);
+  return closing ? error_set(error, FF_CODE_unavailable, "the engine is closing") : FF_OK;
+}
+
+static void leave(struct engine *e) {
+  pthread_mutex_lock(&e->lock);
+  e->under_way--;
+  pthread_mutex_unlock(&e->lock);
+}
+
+static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+  TRY(enter(e, error));
+  enum ff_rc rc;
+  if (op_infos[op].how == OP_HOW_READER)
+    rc = read_call(e, op, args, result, error);
+  else
+    rc = composites[op].direct(e, args, result, error);
+  leave(e);
+  return rc;
+}
+
+static enum ff_rc run_wait(struct engine *e, const void *args, void *result, struct ff_error *error) {
+  struct call call = {.op = OP_wait_execution, .args = args, .out = result, .blocking = true};
+  TRY(enter(e, error));
+  enum ff_rc rc = wait_execution_blocking(e, &call, error);
+  leave(e);
+  return rc;
+}
+
+static enum ff_rc run_queued(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+  struct call call = {.op = op, .args = args, .out = result, .blocking = true};
+  TRY(writable(e, error));
+  arena_init(&call.arena);
+  call.error.retry_after_ms = -1;
+  enum ff_rc rc = call_prepare(e, &call, error);
+  if (rc == FF_OK && call.request_count) {
+    struct ff_error taken = {.retry_after_ms = -1};
+    rc = executor_run(e, &call, &taken);
+    if (rc != FF_OK && error) *error = call.error.rc != FF_OK ? call.error : taken;
+  }
+  arena_fini(&call.arena);
+  return rc;
+}
+
+static bool runs_direct(enum op_id op) { return op_infos[op].how == OP_HOW_READER || composites[op].direct; }
+
+enum ff_rc engine_call(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+  memset(result, 0, op_infos[op].result_size);
+  enum ff_rc rc = op == OP_wait_execution ? run_wait(e, args, result, error)
+                  : runs_direct(op)       ? run_direct(e, op, args, result, error)
+                                          : run_queued(e, op, args, result, error);
+  if (rc != FF_OK) {
+    values_free(*(struct ff_memory **)result);
+    memset(result, 0, op_infos[op].result_size);
+  }
+  return rc;
+}
+
+/* ---- async calls ---- */
+
+void call_free_async(struct call *c) {
+  values_free(*(struct ff_memory **)c->out);
+  values_free(c->args_memory);
+  arena_fini(&c->arena);
+  free(c->out);
+  free((void *)(uintptr_t)c->args);
+  free(c);
+}
+
+void call_defer(struct engine *e, struct call *c) {
+  pthread_mutex_lock(&e->lock);
+  list_push(&e->deferred, c);
+  pthread_mutex_unlock(&e->lock);
+  if (e->service_started) park_wake(&e->service_park, WAKE_LEAD);
+}
+
+static void deferred_wait(struct engine *e, struct call *c) {
+  bool over = false;
+  pthread_mutex_lock(&e->lock);
+  bool closing = e->closing;
+  watch_park(e, c);
+  pthread_mutex_unlock(&e->lock);
+  c->rc = wait_look(e, c, &over, &c->error);
+  pthread_mutex_lock(&e->lock);
+  bool answer = c->rc != FF_OK || over || closing || c->deadline <= engine_now(e);
+  if (c->state == CALL_PARKED && answer) {
+    list_remove(&e->parked_watches, c);
+    call_answered(e, c);
+  }
+  pthread_mutex_unlock(&e->lock);
+}
+
+void call_run_deferred(struct engine *e, struct call *c) {
+  if (c->op == OP_wait_execution) {
+    deferred_wait(e, c);
+    return;
+  }
+  if (op_infos[c->op].how == OP_HOW_READER)
+    c->rc = read_call(e, c->op, c->args, c->out, &c->error);
+  else
+    c->rc = composites[c->op].direct(e, c->args, c->out, &c->error);
+  pthread_mutex_lock(&e->lock);
+  call_answered(e, c);
+  pthread_mutex_unlock(&e->lock);
+}
+
+static struct call *call_new_async(enum op_id op, const void *args, engine_done_fn *done, void *user) {
+  const struct op_info *info = &op_infos[op];
+  struct call *c = heap_zalloc(sizeof *c);
+  void *copy = heap_zalloc(info->args_size);
+  memcpy(copy, args, info->args_size);
+  values_deep_copy(info->args, args, copy, &c->args_memory);
+  c->op = op;
+  c->args = copy;
+  c->out = heap_zalloc(info->result_size);
+  c->done = done;
+  c->user = user;
+  c->error.retry_after_ms = -1;
+  arena_init(&c->arena);
+  return c;
+}
+
+static enum ff_rc submit_async(struct engine *e, struct call *c, struct ff_error *error) {
+  if (c->op == OP_wait_execution) TRY(wait_arguments(e, c, error));
+  if (c->op == OP_wait_execution || runs_direct(c->op)) {
+    TRY(enter(e, error));
+    call_defer(e, c);
+    return FF_OK;
+  }
+  TRY(writable(e, error));
+  TRY(call_prepare(e, c, error));
+  if (c->request_count) return executor_submit(e, c, error);
+  TRY(enter(e, error));
+  pthread_mutex_lock(&e->lock);
+  call_answered(e, c);
+  pthread_mutex_unlock(&e->lock);
+  return FF_OK;
+}
+
+enum ff_rc engine_call_async(struct engine *e, enum op_id op, const void *args, engine_done_fn *done, void *user,
+                             struct ff_error *error) {
+  struct call *c = call_new_async(op, args, done, user);
+  enum ff_rc rc = submit_async(e, c, error);
+  if (rc != FF_OK) call_free_async(c);
+  return rc;
+}
+
+/* ---- hand-driven ---- */
+
+bool engine_step(struct engine *e, int64_t now) {
+  uint32_t errors = 0;
+  INVARIANT(e->options.manual);
+  e->step_now = now;
+  if (e->batch.phase == BATCH_LOADED) {
+    batch_end(e);
+    return true;
+  }
+  if (service_answer(e)) return true;
+  if (batch_begin(e)) return true;
+  uint32_t parked = e->parked_claims.count + e->parked_watches.count;
+  parked_expire(e, now);
+  if (e->parked_claims.count + e->parked_watches.count != parked) return true;
+  if (atomic_exchange(&e->hinted, false) && e->parked_claims.count) {
+    parked_wake_all(e);
+    return true;
+  }
+  if (!e->options.open.no_scanners && scan_next(e) <= now) return scan_due(e, now, &errors) > 0;
+  return false;
+}

@@ -1,0 +1,238 @@
+/*
+ * The insides of the engine, shared by the files of src/engine only.
+ *
+ * Locks: engine.lock guards the inbox, the leadership, the parked calls and the lane cache; it is never held during store calls.
+ * The batch (arena, overlay, writer session) belongs to the leader; a reader session belongs to the thread that took it.
+ */
+#ifndef ENGINE_IMPL_H
+#define ENGINE_IMPL_H
+
+#include "base/park.h"
+#include "engine/engine.h"
+#include "op/execution.h"
+#include "op/overlay.h"
+#include "op/values.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One operation on its way through the executor. */
+struct request {
+  enum op_id op;
+  const void *args;
+  void *prep;
+  void *result; /* in the batch arena, until the call is finished */
+  struct ff_error error;
+  enum ff_rc rc;
+  uint64_t seed;
+  uint32_t sequence;
+  uint8_t tries;
+  bool done, wrote;
+  bool refused;  /* by its argument checks: it never runs */
+  bool optional; /* its error does not end the call (slots of many-forms, lane registration) */
+  struct overlay_tag tag;
+};
+
+enum call_state { CALL_QUEUED, CALL_PARKED, CALL_DONE };
+/* What a sleeping caller is told. */
+enum { WAKE_DONE = 1, WAKE_LEAD = 2 };
+
+struct engine;
+struct call;
+
+/* How a public operation becomes requests and its answer is made from theirs. NULL members: one request, its result copied. */
+struct composite {
+  enum ff_rc (*build)(struct engine *, struct call *, struct ff_error *);
+  /* Fills *view (a result struct of the public operation in the batch arena). */
+  enum ff_rc (*finish)(struct engine *, struct call *, void *view, struct arena *, struct ff_error *);
+  /* Runs the whole call itself instead, without the executor. */
+  enum ff_rc (*direct)(struct engine *, const void *args, void *result, struct ff_error *);
+};
+
+/* One API call: its requests take effect in order. */
+struct call {
+  struct call *next, *previous; /* inbox or parked list */
+  enum op_id op;
+  const void *args;
+  struct ff_memory *args_memory; /* what the copied arguments of an async call point to */
+  void *out; /* the caller's result, or one of ours for async calls */
+  struct ff_error error;
+  enum ff_rc rc;
+  struct request *requests;
+  uint32_t request_count, done_count;
+  struct request one; /* the usual single request */
+  uint64_t one_prep[48];         /* its prep when it fits */
+  struct acquire_args acquire;   /* of the claim forms */
+  bool blocking;      /* a thread sleeps in `park` */
+  bool missed;        /* in the round under way: later requests of this call wait */
+  bool internal;      /* of the engine's own: not refused while closing, no answer is made */
+  bool chained;       /* a failed request fails the following ones */
+  enum call_state state;
+  struct park park;
+  engine_done_fn *done;
+  void *user;
+  struct arena arena; /* preps, composite arguments, copies of async arguments */
+  /* parking */
+  int64_t deadline;  /* engine time; 0 = the call never waits */
+  struct exec_id watched;
+};
+
+struct call_list {
+  struct call *first, *last;
+  uint32_t count;
+};
+
+struct scanner_stats {
+  uint64_t cycles, processed, errors;
+  int64_t last_started_at;
+};
+
+enum batch_phase { BATCH_NONE, BATCH_LOADED };
+struct batch {
+  enum batch_phase phase;
+  struct arena arena;
+  struct overlay *overlay;
+  struct overlay_watch watch;
+  struct call_list calls;
+  struct request **pending;
+  struct call **pending_calls;
+  uint32_t pending_count;
+  int64_t now;
+  bool lanes_changed;
+  struct call_list watchers; /* wait_execution calls that look again after apply */
+};
+
+struct lane_key;
+#define LANE_BUCKETS 256
+struct engine {
+  struct store *store;
+  struct op_config config;
+  struct engine_options options;
+  pthread_mutex_t lock;
+  struct call_list inbox;
+  uint32_t inbox_requests;
+  bool leading;       /* some thread runs batches */
+  bool closing;
+  uint32_t under_way; /* calls taken and not answered */
+  struct call_list parked_claims, parked_watches;
+  pthread_mutex_t lane_lock;
+  struct lane_key *lanes[LANE_BUCKETS]; /* registered for sure */
+  uint64_t seed, seed_count;
+  uint32_t sequence;
+  struct call *leader_call; /* the leader's own call: its answer needs no wake-up */
+  uint32_t last_batch; /* requests in the batch before: how many callers to expect */
+  struct store_session *writer;
+  struct batch batch;
+  /* readers */
+  pthread_mutex_t reader_lock;
+  pthread_cond_t reader_free;
+  struct store_session *readers[8];
+  uint32_t reader_count, reader_idle;
+  /* the service thread: scanners, async calls, time-outs, idle housekeeping */
+  pthread_t service;
+  bool service_started, service_stopping;
+  struct park service_park;
+  struct call_list answered; /* async calls whose callback is due */
+  _Atomic int64_t next_due;
+  bool listening;
+  _Atomic bool hinted; /* another engine changed the store */
+  _Atomic bool housekeeping;
+  int64_t step_now;
+  int64_t next_sweep;
+  struct scanner_stats scanners[8]; /* by enum scanner_id */
+  /* counters (engine_stats) */
+  struct call_list deferred; /* async calls the service thread runs itself */
+  _Atomic uint64_t batches, operations, rounds, reruns, conflicts, reads, unknowns;
+};
+
+/* ---- engine.c ---- */
+int64_t engine_now(const struct engine *);
+void engine_log(const struct engine *, enum ff_log_level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void list_push(struct call_list *, struct call *);
+void list_remove(struct call_list *, struct call *);
+
+/* ---- call.c ---- */
+struct request *call_request(struct engine *, struct call *, enum op_id, const void *args); /* within the count set by call_reserve */
+void call_reserve(struct call *, uint32_t count);
+enum ff_rc call_prepare(struct engine *, struct call *, struct ff_error *) MUST_USE;
+/* Makes the answer of a call whose requests are done and marks it answered; parks it instead when it may wait. Lock held. */
+void call_finish(struct engine *, struct call *, struct arena *);
+void call_answered(struct engine *, struct call *);
+/* Hands an async call to the service thread (manual engines: to engine_step). */
+void call_defer(struct engine *, struct call *);
+/* Runs a deferred call: reads, direct composites, looks of wait_execution. */
+void call_run_deferred(struct engine *, struct call *);
+extern const struct composite composites[OP_COUNT];
+
+/* Releases an async call and what its result still owns. */
+void call_free_async(struct call *);
+
+/* ---- batch.c ---- */
+/* Runs a call of the engine's own to its end, also in a manual engine. */
+enum ff_rc internal_run(struct engine *, struct call *, struct ff_error *) MUST_USE;
+/* Queues a prepared call and returns at once. */
+enum ff_rc executor_submit(struct engine *, struct call *, struct ff_error *) MUST_USE;
+/* The same, then leads or sleeps until it is answered. */
+enum ff_rc executor_run(struct engine *, struct call *, struct ff_error *) MUST_USE;
+/* Leads until the inbox is empty; for the service thread. */
+void executor_drain(struct engine *);
+bool batch_begin(struct engine *);
+void batch_end(struct engine *);
+
+/* ---- read.c ---- */
+enum ff_rc reader_take(struct engine *, struct store_session **, struct ff_error *) MUST_USE;
+void reader_give(struct engine *, struct store_session *);
+enum ff_rc read_call(struct engine *, enum op_id, const void *args, void *result, struct ff_error *) MUST_USE;
+/* Runs a read step; its result lives in the arena. */
+enum ff_rc read_step(struct engine *, enum op_id, const void *args, void *result, struct arena *, struct ff_error *) MUST_USE;
+/* Asks the store for what the overlay wants. */
+enum ff_rc overlay_fetch(struct store_session *, struct overlay *, struct arena *, struct ff_error *) MUST_USE;
+
+/* ---- wait.c ---- */
+void park_claim(struct engine *, struct call *); /* lock held */
+/* An execution became eligible: pulls a parked claim that can take it into the batch. Leader only. */
+struct call *parked_claim_for(struct engine *, const struct execution *);
+void parked_wake_all(struct engine *);            /* lock held */
+void parked_expire(struct engine *, int64_t now); /* lock held; async ones only */
+int64_t parked_deadline(const struct engine *);   /* lock held; of the async ones */
+enum ff_rc wait_arguments(struct engine *, struct call *, struct ff_error *) MUST_USE;
+enum ff_rc wait_look(struct engine *, struct call *, bool *over, struct ff_error *) MUST_USE;
+void watch_park(struct engine *, struct call *); /* lock held */
+enum ff_rc wait_execution_blocking(struct engine *, struct call *, struct ff_error *) MUST_USE;
+
+/* ---- scan.c ---- */
+/* Applies everything that is due at now, bounded; answers how much. */
+uint32_t scan_due(struct engine *, int64_t now, uint32_t *errors);
+uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors); /* dedup entries, old events */
+void scan_hint(struct engine *, int64_t due_at);
+/* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
+int64_t scan_next(const struct engine *);
+enum scanner_id { SCANNER_PROMOTE, SCANNER_LEASE, SCANNER_TIMEOUT, SCANNER_DEADLINE, SCANNER_RECLAIM, SCANNER_PURGE, SCANNER_DEDUP, SCANNER_OUTBOX, SCANNER_COUNT };
+extern const char *const scanner_names[SCANNER_COUNT];
+extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
+
+/* ---- service.c ---- */
+enum ff_rc service_start(struct engine *, struct ff_error *) MUST_USE;
+void service_stop(struct engine *);
+/* Answers due callbacks, runs deferred calls; true when there was anything. */
+bool service_answer(struct engine *);
+/* The right to use the writer session outside a batch; false when somebody leads. */
+bool leadership_take(struct engine *);
+void leadership_give(struct engine *); /* batch.c: hands it on like a leader */
+int64_t store_now(const struct engine *);
+
+/* Direct composites (admin.c, retention.c). */
+enum ff_rc trim_retention_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc capabilities_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc prepare_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc read_config_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc list_scanners_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc run_scanner_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc engine_stats_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+
+/* ---- lanes.c ---- */
+bool lane_known(struct engine *, struct ff_str lane, struct ff_str requirement);
+void lane_learn(struct engine *, struct ff_str lane, struct ff_str requirement);
+void lanes_fini(struct engine *);
+
+#endif

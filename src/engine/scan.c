@@ -1,0 +1,198 @@
+/*
+ * Due-time work: one index, one loop (DESIGN §10, time). The names of the spec's scanners are labels on what falls due.
+ *
+ * Every item is an operation of its own that re-checks its condition, so doing it twice or late is harmless (06 BG-2, BG-3).
+ */
+#include "engine/impl.h"
+
+#define SCAN_BATCH 256
+#define SCAN_ROUNDS 20
+
+const char *const scanner_names[SCANNER_COUNT] = {
+    "delayed_promoter", "lease_expiry",      "attempt_timeout", "execution_deadline",
+    "auto_reclaim",     "retention_trimmer", "dedup_sweep",     "outbox_trimmer"};
+/* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
+const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750, 1500, 2000, 5000, 1000, 60000, 60000, 60000};
+
+static enum scanner_id scanner_of(enum due_kind kind) {
+  switch (kind) {
+    case DUE_PROMOTE: return SCANNER_PROMOTE;
+    case DUE_LEASE_EXPIRY: return SCANNER_LEASE;
+    case DUE_ATTEMPT_TIMEOUT: return SCANNER_TIMEOUT;
+    case DUE_DEADLINE: return SCANNER_DEADLINE;
+    case DUE_AUTO_RECLAIM: return SCANNER_RECLAIM;
+    case DUE_PURGE:
+    case DUE_NONE: break;
+  }
+  return SCANNER_PURGE;
+}
+
+void scan_hint(struct engine *e, int64_t due_at) {
+  int64_t seen = atomic_load(&e->next_due);
+  while (due_at < seen && !atomic_compare_exchange_weak(&e->next_due, &seen, due_at)) {
+  }
+  if (due_at < seen && e->service_started) park_wake(&e->service_park, WAKE_LEAD);
+}
+
+int64_t scan_next(const struct engine *e) { return atomic_load(&e->next_due); }
+
+static struct request *request_for(struct engine *e, struct call *call, const struct due_item *item) {
+  struct arena *a = &call->arena;
+  struct ff_id id;
+  exec_id_format(item->execution, &id);
+  struct ff_str text = arena_text(a, ff_text(id.text));
+  if (item->kind == DUE_PROMOTE) {
+    struct ff_promote_delayed_args *args = ARENA_NEW(a, struct ff_promote_delayed_args);
+    *args = (struct ff_promote_delayed_args){sizeof *args, text};
+    return call_request(e, call, OP_promote_delayed, args);
+  }
+  if (item->kind == DUE_LEASE_EXPIRY) {
+    struct ff_mark_lease_expired_if_due_args *args = ARENA_NEW(a, struct ff_mark_lease_expired_if_due_args);
+    *args = (struct ff_mark_lease_expired_if_due_args){sizeof *args, text};
+    return call_request(e, call, OP_mark_lease_expired_if_due, args);
+  }
+  if (item->kind == DUE_AUTO_RECLAIM) {
+    struct ff_auto_reclaim_args *args = ARENA_NEW(a, struct ff_auto_reclaim_args);
+    *args = (struct ff_auto_reclaim_args){sizeof *args, text};
+    return call_request(e, call, OP_auto_reclaim, args);
+  }
+  if (item->kind == DUE_PURGE) {
+    struct purge_execution_args *args = ARENA_NEW(a, struct purge_execution_args);
+    *args = (struct purge_execution_args){sizeof *args, item->execution, -1};
+    return call_request(e, call, OP_purge_execution, args);
+  }
+  struct ff_expire_execution_args *args = ARENA_NEW(a, struct ff_expire_execution_args);
+  *args = (struct ff_expire_execution_args){
+      sizeof *args, text, item->kind == DUE_DEADLINE ? FF_expire_phase_execution_deadline : FF_expire_phase_attempt_timeout};
+  return call_request(e, call, OP_expire_execution, args);
+}
+
+enum ff_rc internal_run(struct engine *e, struct call *call, struct ff_error *error) {
+  call->blocking = true;
+  call->internal = true;
+  if (e->options.manual) {
+    enum ff_rc rc = executor_submit(e, call, error);
+    if (rc != FF_OK) return rc;
+    while (call->state != CALL_DONE && batch_begin(e)) batch_end(e);
+    return FF_OK;
+  }
+  return executor_run(e, call, error);
+}
+
+static void apply_items(struct engine *e, const struct due_item *items, uint32_t count, uint32_t *processed,
+                        uint32_t *errors) {
+  struct call call = {.op = OP_run_scanner};
+  struct ff_error error;
+  arena_init(&call.arena);
+  call.requests = ARENA_ARRAY(&call.arena, struct request, count);
+  for (uint32_t i = 0; i < count; i++) request_for(e, &call, &items[i]);
+  enum ff_rc rc = internal_run(e, &call, &error);
+  for (uint32_t i = 0; i < count; i++) {
+    struct scanner_stats *stats = &e->scanners[scanner_of(items[i].kind)];
+    bool failed = rc != FF_OK || call.requests[i].rc != FF_OK;
+    stats->processed += !failed;
+    stats->errors += failed;
+    *processed += !failed;
+    *errors += failed;
+    if (failed && rc == FF_OK)
+      engine_log(e, FF_LOG_WARN, "%s: %s: %s", scanner_names[scanner_of(items[i].kind)],
+                 ff_code_name(call.requests[i].error.code), call.requests[i].error.detail);
+  }
+  arena_fini(&call.arena);
+}
+
+uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
+  uint32_t processed = 0;
+  for (int i = SCANNER_PROMOTE; i <= SCANNER_PURGE; i++) {
+    e->scanners[i].cycles++;
+    e->scanners[i].last_started_at = now;
+  }
+  for (int round = 0; round < SCAN_ROUNDS; round++) {
+    struct arena arena;
+    struct ff_error error;
+    struct list_due_args args = {sizeof args, SCAN_BATCH};
+    struct list_due_result due;
+    /* A commit that lowers next_due while we look must not be overwritten by what we saw before it. */
+    atomic_store(&e->next_due, INT64_MAX);
+    arena_init(&arena);
+    enum ff_rc rc = read_step(e, OP_list_due, &args, &due, &arena, &error);
+    uint32_t before = *errors, count = rc == FF_OK ? due.count : 0;
+    if (rc != FF_OK) {
+      ++*errors;
+      engine_log(e, FF_LOG_WARN, "scanner: %s: %s", ff_code_name(error.code), error.detail);
+      scan_hint(e, now + 1000);
+    } else if (count) {
+      apply_items(e, due.items, count, &processed, errors);
+    }
+    if (rc == FF_OK && count < SCAN_BATCH && due.next_due_at != INT64_MAX) scan_hint(e, due.next_due_at);
+    arena_fini(&arena);
+    if (count == 0) return processed;
+    if (*errors > before) {
+      /* A failing item would be found again at once: give it a pause, the others get their turn then. */
+      scan_hint(e, now + 1000);
+      return processed;
+    }
+  }
+  scan_hint(e, now);
+  return processed;
+}
+
+static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
+  struct arena arena;
+  struct ff_error error;
+  struct list_stale_idempotency_args args = {sizeof args, 1000};
+  struct list_stale_idempotency_result stale;
+  uint32_t processed = 0;
+  arena_init(&arena);
+  if (read_step(e, OP_list_stale_idempotency, &args, &stale, &arena, &error) != FF_OK) {
+    ++*errors;
+  } else if (stale.count) {
+    struct call call = {.op = OP_run_scanner};
+    arena_init(&call.arena);
+    call.requests = ARENA_ARRAY(&call.arena, struct request, stale.count);
+    for (uint32_t i = 0; i < stale.count; i++) {
+      struct drop_idempotency_args *drop = ARENA_NEW(&call.arena, struct drop_idempotency_args);
+      *drop = (struct drop_idempotency_args){sizeof *drop, stale.items[i]->partition, stale.items[i]->namespace_,
+                                             stale.items[i]->idempotency_key};
+      call_request(e, &call, OP_drop_idempotency, drop);
+    }
+    if (internal_run(e, &call, &error) == FF_OK)
+      processed = stale.count;
+    else
+      ++*errors;
+    arena_fini(&call.arena);
+  }
+  arena_fini(&arena);
+  return processed;
+}
+
+/* Old events are dropped by the leader: the writer session is its alone. */
+static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
+  uint32_t removed = 0;
+  struct ff_error error;
+  if (!leadership_take(e)) return 0;
+  enum ff_rc rc = e->store->vtable->trim_log(e->writer, now - e->options.open.event_retention_ms, 1000, 1000, &removed, &error);
+  leadership_give(e);
+  if (rc != FF_OK) {
+    ++*errors;
+    engine_log(e, FF_LOG_WARN, "outbox_trimmer: %s: %s", ff_code_name(error.code), error.detail);
+  }
+  return removed;
+}
+
+static void count_sweep(struct scanner_stats *stats, int64_t now, uint32_t processed, uint32_t errors) {
+  stats->cycles++;
+  stats->last_started_at = now;
+  stats->processed += processed;
+  stats->errors += errors;
+}
+
+uint32_t scan_sweep(struct engine *e, int64_t now, uint32_t *errors) {
+  uint32_t dedup_errors = 0, trim_errors = 0;
+  uint32_t dropped = sweep_idempotency(e, &dedup_errors);
+  uint32_t trimmed = trim_events(e, now, &trim_errors);
+  count_sweep(&e->scanners[SCANNER_DEDUP], now, dropped, dedup_errors);
+  count_sweep(&e->scanners[SCANNER_OUTBOX], now, trimmed, trim_errors);
+  *errors += dedup_errors + trim_errors;
+  return dropped + trimmed;
+}

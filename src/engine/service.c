@@ -1,0 +1,132 @@
+/*
+ * The one background thread: callbacks of async calls, due work, time-outs of parked async calls, housekeeping of the store.
+ *
+ * It sleeps until the earliest of these; an idle engine wakes once a minute and writes nothing.
+ */
+#include "engine/impl.h"
+
+#define SWEEP_MS 60000
+#define QUIET_MS 20
+#define POLL_MS 1000
+
+int64_t store_now(const struct engine *e) {
+  if (e->options.open.clock_ms) return e->options.open.clock_ms(e->options.open.clock_user);
+  return e->options.manual ? e->step_now : clock_wall_ms();
+}
+
+bool leadership_take(struct engine *e) {
+  pthread_mutex_lock(&e->lock);
+  bool free = !e->leading;
+  if (free) e->leading = true;
+  pthread_mutex_unlock(&e->lock);
+  return free;
+}
+
+static struct call *take_first(struct engine *e, struct call_list *list) {
+  pthread_mutex_lock(&e->lock);
+  struct call *c = list->first;
+  if (c) list_remove(list, c);
+  pthread_mutex_unlock(&e->lock);
+  return c;
+}
+
+static void answer(struct call *c) {
+  c->done(c->user, c->rc, c->rc == FF_OK ? c->out : NULL, c->rc == FF_OK ? NULL : &c->error);
+  call_free_async(c);
+}
+
+bool service_answer(struct engine *e) {
+  bool any = false;
+  for (struct call *c; (c = take_first(e, &e->deferred)); any = true) call_run_deferred(e, c);
+  for (struct call *c; (c = take_first(e, &e->answered)); any = true) answer(c);
+  return any;
+}
+
+static void housekeep(struct engine *e, uint64_t *seen) {
+  uint64_t batches = atomic_load(&e->batches);
+  if (!atomic_load(&e->housekeeping)) return;
+  bool quiet = batches == *seen;
+  *seen = batches;
+  if (!quiet || !leadership_take(e)) return;
+  bool more = false;
+  e->store->vtable->idle(e->writer, &more);
+  atomic_store(&e->housekeeping, more);
+  leadership_give(e);
+}
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* How long to sleep, in ms; -1 = until woken. */
+static int64_t sleep_ms(struct engine *e, int64_t now) {
+  int64_t left = INT64_MAX;
+  if (!e->options.open.no_scanners) {
+    if (scan_next(e) != INT64_MAX) left = min64(left, scan_next(e) - now);
+    left = min64(left, e->next_sweep - now);
+  }
+  if (atomic_load(&e->housekeeping)) left = min64(left, QUIET_MS);
+  pthread_mutex_lock(&e->lock);
+  int64_t deadline = parked_deadline(e);
+  bool claims = e->parked_claims.first != NULL;
+  pthread_mutex_unlock(&e->lock);
+  if (deadline != INT64_MAX) left = min64(left, deadline - engine_now(e));
+  if (claims) left = min64(left, POLL_MS);
+  return left == INT64_MAX ? -1 : left < 0 ? 0 : left;
+}
+
+static void due_work(struct engine *e) {
+  uint32_t errors = 0;
+  int64_t now = store_now(e);
+  if (e->options.open.no_scanners) return;
+  if (scan_next(e) <= now) scan_due(e, now, &errors);
+  if (e->next_sweep <= now) {
+    scan_sweep(e, now, &errors);
+    e->next_sweep = now + SWEEP_MS;
+  }
+}
+
+/* Grants that die and lanes other processes change wake nobody: one claim per second tries for all that wait (02 L-83). */
+static void poll_parked(struct engine *e, int64_t *last_poll) {
+  int64_t now = engine_now(e);
+  if (now - *last_poll < POLL_MS && !atomic_exchange(&e->hinted, false)) return;
+  *last_poll = now;
+  pthread_mutex_lock(&e->lock);
+  parked_wake_all(e);
+  pthread_mutex_unlock(&e->lock);
+}
+
+static void *service_main(void *user) {
+  struct engine *e = user;
+  uint64_t seen = 0;
+  int64_t last_poll = engine_now(e);
+  for (;;) {
+    pthread_mutex_lock(&e->lock);
+    parked_expire(e, engine_now(e));
+    bool stop = e->service_stopping;
+    pthread_mutex_unlock(&e->lock);
+    due_work(e);
+    poll_parked(e, &last_poll);
+    executor_drain(e);
+    bool any = service_answer(e);
+    housekeep(e, &seen);
+    if (stop && !any) return NULL;
+    int64_t ms = sleep_ms(e, store_now(e));
+    if (!stop) (void)park_wait(&e->service_park, ms < 0 ? -1 : ms * 1000);
+  }
+}
+
+enum ff_rc service_start(struct engine *e, struct ff_error *error) {
+  if (pthread_create(&e->service, NULL, service_main, e) != 0)
+    return error_set(error, FF_CODE_resource_exhausted, "cannot start the service thread");
+  e->service_started = true;
+  return FF_OK;
+}
+
+void service_stop(struct engine *e) {
+  if (!e->service_started) return;
+  pthread_mutex_lock(&e->lock);
+  e->service_stopping = true;
+  pthread_mutex_unlock(&e->lock);
+  park_wake(&e->service_park, WAKE_LEAD);
+  pthread_join(e->service, NULL);
+  e->service_started = false;
+}

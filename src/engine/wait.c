@@ -1,0 +1,132 @@
+/*
+ * Calls that wait: claims for eligible work, wait_execution for a state. A parked call costs no thread of ours and no polling:
+ * the batch that makes its work eligible pulls it in and answers it with the same commit.
+ */
+#include "engine/impl.h"
+
+void park_claim(struct engine *e, struct call *call) {
+  for (uint32_t i = 0; i < call->request_count; i++) {
+    struct request *r = &call->requests[i];
+    r->done = r->refused;
+    r->tries = 0;
+  }
+  call->state = CALL_PARKED;
+  list_push(&e->parked_claims, call);
+}
+
+static bool claim_suits(const struct call *call, const struct execution *x) {
+  const struct acquire_args *args = call->requests[0].args;
+  for (size_t i = 0; i < args->lane_ids.count; i++)
+    if (text_equal(args->lane_ids.items[i], x->lane_id))
+      return capabilities_cover(args->capabilities, x->required_capabilities);
+  return false;
+}
+
+struct call *parked_claim_for(struct engine *e, const struct execution *x) {
+  pthread_mutex_lock(&e->lock);
+  struct call *c = e->parked_claims.first;
+  while (c && !claim_suits(c, x)) c = c->next;
+  if (c) {
+    list_remove(&e->parked_claims, c);
+    c->state = CALL_QUEUED;
+  }
+  pthread_mutex_unlock(&e->lock);
+  return c;
+}
+
+void parked_wake_all(struct engine *e) {
+  while (e->parked_claims.first) {
+    struct call *c = e->parked_claims.first;
+    list_remove(&e->parked_claims, c);
+    c->state = CALL_QUEUED;
+    list_push(&e->inbox, c);
+    e->inbox_requests += c->request_count;
+  }
+}
+
+static void expire_list(struct engine *e, struct call_list *list, int64_t now) {
+  for (struct call *c = list->first, *next; c; c = next) {
+    next = c->next;
+    if (c->blocking || c->deadline > now) continue; /* a sleeping caller watches its own clock */
+    list_remove(list, c);
+    call_answered(e, c);
+  }
+}
+
+void parked_expire(struct engine *e, int64_t now) {
+  expire_list(e, &e->parked_claims, now);
+  expire_list(e, &e->parked_watches, now);
+}
+
+static int64_t list_deadline(const struct call_list *list, int64_t earliest) {
+  for (const struct call *c = list->first; c; c = c->next)
+    if (!c->blocking && c->deadline < earliest) earliest = c->deadline;
+  return earliest;
+}
+
+int64_t parked_deadline(const struct engine *e) {
+  return list_deadline(&e->parked_watches, list_deadline(&e->parked_claims, INT64_MAX));
+}
+
+/* ---- wait_execution ---- */
+
+#define WAIT_MAX_MS 3600000
+
+enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
+  const struct ff_wait_execution_args *args = call->args;
+  if (args->timeout_ms > WAIT_MAX_MS)
+    return error_field(error, FF_CODE_invalid_input, "timeout_ms", "must be at most %d, got %llu", WAIT_MAX_MS,
+                       (unsigned long long)args->timeout_ms);
+  call->deadline = engine_now(e) + (int64_t)args->timeout_ms;
+  return exec_id_parse(args->execution_id, "execution_id", e->config.flow_partitions, &call->watched, error);
+}
+
+/* Reads the state into the call's result; outcome timed_out as long as the wait is not over. */
+enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
+  const struct ff_wait_execution_args *args = call->args;
+  struct ff_describe_execution_args describe = {.size = sizeof describe, .execution_id = args->execution_id};
+  struct ff_describe_execution_result found;
+  struct ff_wait_execution_result *out = call->out;
+  values_free(out->memory);
+  *out = (struct ff_wait_execution_result){0};
+  TRY(read_call(e, OP_describe_execution, &describe, &found, error));
+  *over = found.outcome == FF_outcome_none || found.execution.lifecycle_phase == FF_lifecycle_phase_terminal ||
+          (args->until_change && found.execution.version != args->after_version);
+  out->memory = found.memory;
+  out->outcome = *over ? found.outcome : FF_outcome_timed_out;
+  out->execution = found.execution;
+  return FF_OK;
+}
+
+void watch_park(struct engine *e, struct call *call) {
+  call->state = CALL_PARKED;
+  list_push(&e->parked_watches, call);
+}
+
+/* Leaves the list. A batch that has taken the call out meanwhile still holds it: its wake-up must be awaited. */
+static void watch_leave(struct engine *e, struct call *call) {
+  pthread_mutex_lock(&e->lock);
+  bool parked = call->state == CALL_PARKED;
+  if (parked) list_remove(&e->parked_watches, call);
+  pthread_mutex_unlock(&e->lock);
+  if (!parked) (void)park_wait(&call->park, -1);
+}
+
+/* Parks first and looks afterwards: a change between the two finds the call parked. */
+enum ff_rc wait_execution_blocking(struct engine *e, struct call *call, struct ff_error *error) {
+  bool over = false;
+  TRY(wait_arguments(e, call, error));
+  for (;;) {
+    pthread_mutex_lock(&e->lock);
+    bool closing = e->closing;
+    watch_park(e, call);
+    pthread_mutex_unlock(&e->lock);
+    enum ff_rc rc = wait_look(e, call, &over, error);
+    int64_t left = call->deadline - engine_now(e);
+    if (rc != FF_OK || over || left <= 0 || closing) {
+      watch_leave(e, call);
+      return rc;
+    }
+    if (park_wait(&call->park, left * 1000) != WAKE_DONE) watch_leave(e, call);
+  }
+}
