@@ -1,0 +1,120 @@
+/*
+ * Everything said on standard error, and the exit code each error stands for.
+ *
+ * Errors are never silenced by -q; texts that came from a store or a file are shown without control characters.
+ */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+int cli_exit_of(const struct ff_error *error) {
+  switch (error->rc) {
+  case FF_OK: return CLI_OK;
+  case FF_NOT_FOUND: return CLI_MISSING;
+  case FF_CONFIG: return CLI_USAGE;
+  case FF_TRANSPORT:
+  case FF_UNAVAILABLE:
+  case FF_RESOURCE_EXHAUSTED:
+  case FF_TIMEOUT:
+  case FF_DISCONNECTED:
+  case FF_NO_MEMORY: return CLI_UNREACHABLE;
+  default: return CLI_REFUSED;
+  }
+}
+
+/* What a person can do about it; NULL when the detail says all. */
+static const char *hint_of(enum ff_code code) {
+  switch (code) {
+  case FF_CODE_store_busy:
+    return "one process owns a SQLite file: stop it, or only read (get, list, events, result, wait do), or use another --url";
+  case FF_CODE_store_read_only: return "the file can only be read here; check its permissions and ?mode=ro in --url";
+  case FF_CODE_store_full: return "free some disk space; nothing that was acknowledged is lost";
+  case FF_CODE_schema_too_new: return "a newer ff wrote this file: use that version";
+  case FF_CODE_requires_dev_mode: return "set FF_DEV_MODE=1 to consent to a store that can lose acknowledged work";
+  case FF_CODE_execution_not_found:
+    return "an id looks like {fp:7}:550e8400-e29b-41d4-a716-446655440000; is --url the store it was made in?";
+  case FF_CODE_execution_not_terminal: return "only ended executions can be replayed; see ff get";
+  case FF_CODE_lane_not_accepting: return "ff lanes resume LANE lets it accept work again";
+  case FF_CODE_config: return "see ff help for --url and the options of this verb";
+  default: return NULL;
+  }
+}
+
+static void print_clean(const char *text) {
+  for (; *text; text++) fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, stderr);
+}
+
+int cli_fail_about(const struct cli *cli, const char *subject, const struct ff_error *error) {
+  (void)cli;
+  fflush(stdout);
+  fprintf(stderr, "ff: %s", ff_code_name(error->code));
+  if (error->detail[0]) {
+    fputs(": ", stderr);
+    print_clean(error->detail);
+  }
+  if (subject) {
+    fputs(" (", stderr);
+    print_clean(subject);
+    fputc(')', stderr);
+  }
+  if (error->field[0]) fprintf(stderr, " [field %s]", error->field);
+  for (uint32_t i = 0; i < error->context_count && i < FF_ERROR_CONTEXT_MAX; i++)
+    if (error->context[i].value[0]) fprintf(stderr, " [%s %s]", error->context[i].key, error->context[i].value);
+  fputc('\n', stderr);
+  const char *hint = hint_of(error->code);
+  if (hint) fprintf(stderr, "    hint: %s\n", hint);
+  return cli_exit_of(error);
+}
+
+int cli_fail(const struct cli *cli, const struct ff_error *error) {
+  return cli_fail_about(cli, NULL, error);
+}
+
+int cli_usage(const struct cli *cli, const char *format, ...) {
+  fflush(stdout);
+  fputs("ff: usage: ", stderr);
+  va_list values;
+  va_start(values, format);
+  vfprintf(stderr, format, values);
+  va_end(values);
+  const char *verb = cli->verb ? cli->verb->name : NULL;
+  fprintf(stderr, "\n    hint: ff %s%s shows how\n", verb ? "help " : "help", verb ? verb : "");
+  return CLI_USAGE;
+}
+
+int cli_error(int code, const char *format, ...) {
+  fflush(stdout);
+  fputs("ff: ", stderr);
+  va_list values;
+  va_start(values, format);
+  vfprintf(stderr, format, values);
+  va_end(values);
+  fputc('\n', stderr);
+  return code;
+}
+
+void cli_note(const struct cli *cli, const char *format, ...) {
+  if (cli->quiet) return;
+  fflush(stdout);
+  va_list values;
+  va_start(values, format);
+  vfprintf(stderr, format, values);
+  va_end(values);
+  fputc('\n', stderr);
+}
+
+int cli_confirm(const struct cli *cli, const char *format, ...) {
+  if (cli->yes) return CLI_OK;
+  char question[512];
+  va_list values;
+  va_start(values, format);
+  vsnprintf(question, sizeof(question), format, values);
+  va_end(values);
+  if (!isatty(STDIN_FILENO)) return cli_usage(cli, "%s: give --yes (there is no terminal to ask on)", question);
+  fprintf(stderr, "%s? [y/N] ", question);
+  char answer[16];
+  if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y')) return CLI_OK;
+  return cli_error(CLI_REFUSED, "not confirmed, nothing was changed");
+}
