@@ -1,8 +1,9 @@
 /*
  * The arena: a list of malloc'd chunks handed out from front to back, given back all at once.
  *
- * It never runs destructors and never answers NULL. One thread at a time uses an arena. Under AddressSanitizer everything that is
- * not handed out is poisoned, so a pointer kept over arena_reset, or a write past an allocation, is caught.
+ * It never runs destructors and never answers NULL. One thread at a time uses an arena. Under
+ * AddressSanitizer everything that is not handed out is poisoned, so a pointer kept over
+ * arena_reset, or a write past an allocation, is caught.
  */
 #include "base/base.h"
 
@@ -26,13 +27,14 @@
 #endif
 
 #define CHUNK_MIN ((size_t)4096)
-#define CHUNK_MAX ((size_t)1 << 20) /* growth stops here; a larger request gets a chunk of its own */
+/* Growth stops here; a larger request gets a chunk of its own. */
+#define CHUNK_MAX ((size_t)1 << 20)
 
 struct arena_chunk {
   struct arena_chunk *next;
   size_t size; /* usable bytes behind the header */
 };
-_Static_assert(sizeof(struct arena_chunk) == 16, "the header must keep allocations 16-byte aligned");
+_Static_assert(sizeof(struct arena_chunk) == 16, "keeps allocations 16-byte aligned");
 
 static uint8_t *chunk_start(struct arena_chunk *c) { return (uint8_t *)(c + 1); }
 
@@ -81,8 +83,8 @@ void arena_reset(struct arena *a) {
   use_from_start(a, largest);
 }
 
-/* The slow path: `need` does not fit into the newest chunk. Chunks double, so that the largest, which
- * arena_reset keeps, soon holds all a steady user wants. */
+/* The slow path: `need` does not fit into the newest chunk. Chunks double, so that the largest,
+ * which arena_reset keeps, soon holds all a steady user wants. */
 static void *alloc_from_new_chunk(struct arena *a, size_t need) {
   if (need > CHUNK_MAX / 2 && a->head != NULL) {
     /* A lone large allocation goes behind the newest chunk, whose free space stays in use. */

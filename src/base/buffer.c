@@ -1,7 +1,8 @@
 /*
  * Growing byte buffers, and the allocation every other file goes through.
  *
- * It must never let a caller see NULL from malloc: a durable engine that runs out of memory stops, its store is the truth.
+ * It must never let a caller see NULL from malloc: a durable engine that runs out of memory stops,
+ * its store is the truth.
  */
 #include "base/base.h"
 
@@ -18,7 +19,9 @@ static void *must_have(void *ptr, size_t size) {
 /* malloc(0) may answer NULL: ask for one byte instead. */
 void *heap_alloc(size_t size) { return must_have(malloc(size ? size : 1), size); }
 void *heap_zalloc(size_t size) { return must_have(calloc(1, size ? size : 1), size); }
-void *heap_realloc(void *ptr, size_t size) { return must_have(realloc(ptr, size ? size : 1), size); }
+void *heap_realloc(void *ptr, size_t size) {
+  return must_have(realloc(ptr, size ? size : 1), size);
+}
 
 void buffer_init(struct buffer *b) { *b = (struct buffer){0}; }
 

@@ -1,5 +1,5 @@
 /*
- * Capability sets: their token rules, their sorted comma-joined form, and matching (01 PO-8, 06 part C).
+ * Capability sets: token rules, their sorted comma-joined form, and matching (01 PO-8, 06 part C).
  *
  * Both sides of a match are the form made here. Matching never uses the capability hash.
  */
@@ -43,8 +43,8 @@ static struct ff_str join(const struct ff_str *tokens, size_t count, struct aren
   return text_of(text, (size_t)(p - text));
 }
 
-enum ff_rc capabilities_csv(struct ff_strs tokens, const char *prefix, struct arena *arena, struct ff_str *csv,
-                            struct ff_error *e) {
+enum ff_rc capabilities_csv(struct ff_strs tokens, const char *prefix, struct arena *arena,
+                            struct ff_str *csv, struct ff_error *e) {
   for (size_t i = 0; i < tokens.count; i++) {
     const char *problem = token_problem(tokens.items[i]);
     if (problem != NULL) return refuse(e, prefix, problem);
@@ -99,7 +99,8 @@ bool capabilities_cover(struct ff_str offered, struct ff_str required) {
   return !next_missing(&offered, &required, &missing);
 }
 
-struct ff_str capabilities_missing(struct ff_str offered, struct ff_str required, struct arena *arena) {
+struct ff_str capabilities_missing(struct ff_str offered, struct ff_str required,
+                                   struct arena *arena) {
   /* One token more than commas; the text is at most that of required. */
   struct ff_str missing;
   char *text = arena_alloc(arena, required.len + 2), *p = text;

@@ -1,7 +1,8 @@
 /*
- * The machine's clocks. Together with random.c the only place of src/base that calls the operating system for values.
+ * The machine's clocks.
  *
- * Decisions of the engine must never read these: they use the store's clock, once per operation (01 CV-3).
+ * Decisions of the engine must never read these: they use the store's clock, once per operation
+ * (01 CV-3).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1

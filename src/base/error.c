@@ -1,8 +1,8 @@
 /*
- * Errors: the tables of codes, made from FF_ERROR_CODES, and the makers that fill a struct ff_error.
+ * Errors: the table of codes, made from FF_ERROR_CODES, and the makers that fill a struct ff_error.
  *
- * It never allocates. Whatever a caller formats, the texts it stores are well-formed UTF-8 without control characters, so that
- * they can be logged and put into JSON as they are.
+ * It never allocates. Whatever a caller formats, the texts it stores are well-formed UTF-8 without
+ * control characters, so that they can be logged and put into JSON as they are.
  */
 #include "base/error.h"
 
@@ -16,7 +16,8 @@ struct code_row {
 
 static const struct code_row codes[] = {
     [FF_CODE_none] = {{"none", 4}, FF_OK, FF_CLASS_INFORMATIONAL},
-#define CODE_ROW(name, family, class_) [FF_CODE_##name] = {{#name, sizeof(#name) - 1}, family, class_},
+#define CODE_ROW(name, family, class_)                                                           \
+  [FF_CODE_##name] = {{#name, sizeof(#name) - 1}, family, class_},
     FF_ERROR_CODES(CODE_ROW)
 #undef CODE_ROW
 };
@@ -43,7 +44,7 @@ const char *ff_error_context_get(const struct ff_error *error, const char *key) 
   return NULL;
 }
 
-/* Copies at most room - 1 bytes, cut at a character; ill-formed bytes and control characters become '?'. */
+/* Copies at most room - 1 bytes, cut at a character; ill-formed bytes and controls become '?'. */
 static void store_text(char *out, size_t room, const char *text, size_t len) {
   size_t keep = utf8_cut(text, len, room - 1);
   for (size_t i = 0; i < keep;) {
@@ -57,7 +58,8 @@ static void store_text(char *out, size_t room, const char *text, size_t len) {
   out[keep] = '\0';
 }
 
-/* One byte more than fits is formatted, so that a cut is seen; the arguments may point into the error being filled. */
+/* A little more than fits is formatted, so that store_text sees the character it cuts. The
+ * arguments may point into the error being filled. */
 static void format_text(char *out, size_t room, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 static void format_text(char *out, size_t room, const char *format, va_list args) {
@@ -69,9 +71,10 @@ static void format_text(char *out, size_t room, const char *format, va_list args
   store_text(out, room, text, have);
 }
 
-static enum ff_rc fill(struct ff_error *e, enum ff_code code, const char *field, const char *format, va_list args)
-    __attribute__((format(printf, 4, 0)));
-static enum ff_rc fill(struct ff_error *e, enum ff_code code, const char *field, const char *format, va_list args) {
+static enum ff_rc fill(struct ff_error *e, enum ff_code code, const char *field, const char *format,
+                       va_list args) __attribute__((format(printf, 4, 0)));
+static enum ff_rc fill(struct ff_error *e, enum ff_code code, const char *field, const char *format,
+                       va_list args) {
   enum ff_rc rc = ff_code_family(code);
   if (e == NULL) return rc;
   char detail[sizeof(e->detail)], field_copy[sizeof(e->field)];
@@ -94,7 +97,8 @@ enum ff_rc error_set(struct ff_error *e, enum ff_code code, const char *format, 
   return rc;
 }
 
-enum ff_rc error_field(struct ff_error *e, enum ff_code code, const char *field, const char *format, ...) {
+enum ff_rc error_field(struct ff_error *e, enum ff_code code, const char *field,
+                       const char *format, ...) {
   va_list args;
   va_start(args, format);
   enum ff_rc rc = fill(e, code, field, format, args);
@@ -121,7 +125,8 @@ void ff_error_format(const struct ff_error *error, char *out, size_t out_size) {
     const struct ff_str suffix = TEXT_LIT("_not_found");
     const char *colon = error->detail[0] != '\0' ? ": " : "";
     if (ff_code_family(error->code) == FF_NOT_FOUND && name.len > suffix.len)
-      snprintf(text, sizeof(text), "not found: %.*s%s%s", (int)(name.len - suffix.len), name.ptr, colon, error->detail);
+      snprintf(text, sizeof(text), "not found: %.*s%s%s", (int)(name.len - suffix.len), name.ptr,
+               colon, error->detail);
     else
       snprintf(text, sizeof(text), "%s%s%s", name.ptr, colon, error->detail);
   }

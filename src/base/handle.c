@@ -1,8 +1,8 @@
 /*
  * The worker handle codec (01 HD-1 … HD-5): version 2 written and read, version 1 only read.
  *
- * It believes nothing in a handle: every length is checked against what remains, every field against its grammar. Whether the
- * lease named still holds is not its business.
+ * It believes nothing in a handle: every length is checked against what remains, every field
+ * against its grammar. Whether the lease named still holds is not its business.
  */
 #include "base/ids.h"
 
@@ -11,11 +11,12 @@
 #define V1_VERSION 0x01
 #define WORKER_MAX_BYTES 256
 
-/* Any execution id passes PT-5 of this count: the codec reports grammar, the deployment's count comes last. */
+/* Any execution id passes PT-5 of this count: grammar comes first, the deployment's count last. */
 #define ANY_PARTITIONS 65536u
 
 /* Lane of 64 and instance of 256 bytes, everything else at its longest. */
-#define ENCODED_MAX (3 + (4 + 47) + 4 + (4 + 36) + (4 + 36) + 8 + 8 + (4 + 64) + (4 + WORKER_MAX_BYTES))
+#define ENCODED_MAX \
+  (3 + (4 + 47) + 4 + (4 + 36) + (4 + 36) + 8 + 8 + (4 + 64) + (4 + WORKER_MAX_BYTES))
 _Static_assert(ENCODED_MAX <= FF_HANDLE_OPAQUE_MAX, "every valid handle fits");
 
 /* ---- writing ---- */
@@ -42,9 +43,10 @@ static uint8_t *put_uuid(uint8_t *p, struct uuid u) {
   return put_text(p, text, 36);
 }
 
-void handle_encode(const struct handle_body *body, enum ff_backend backend, enum ff_handle_kind kind,
-                   struct ff_handle *out) {
-  /* Callers have checked both (lane_check, worker_id_check); a handle that does not fit must not be handed out. */
+void handle_encode(const struct handle_body *body, enum ff_backend backend,
+                   enum ff_handle_kind kind, struct ff_handle *out) {
+  /* Callers have checked both (lane_check, worker_id_check): a handle that does not fit must not be
+   * handed out. */
   INVARIANT(body->lane_id.len <= 64 && body->worker_instance_id.len <= WORKER_MAX_BYTES);
   INVARIANT(backend > FF_backend_none && backend < FF_backend_COUNT);
   struct ff_id execution;
@@ -77,7 +79,8 @@ struct cursor {
 };
 
 /* Every cause of HD-4 goes through here. */
-static bool corrupt(struct ff_error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool corrupt(struct ff_error *e, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static bool corrupt(struct ff_error *e, const char *format, ...) {
   char cause[200];
   va_list args;
@@ -148,14 +151,14 @@ static bool take_lane(struct cursor *c, struct ff_str *out) {
   return lane_check(*out, "lane_id", &cause) == FF_OK || bad_field(c, "lane_id", cause.detail);
 }
 
-/* Only the length: a handle of another engine may carry an instance id this one would not register. */
+/* Only the length: older handles may carry an instance id this engine would not register. */
 static bool take_instance(struct cursor *c, struct ff_str *out) {
   if (!take_text(c, "worker_instance_id", out)) return false;
   if (out->len <= WORKER_MAX_BYTES) return true;
   return corrupt(c->error, "ParseField{field=worker_instance_id, detail=TooLong(%zu)}", out->len);
 }
 
-/* The bytes before the fields: `02 01 <tag>`, or `01` of version 1, which only valkey ever wrote (HD-3). */
+/* The bytes before the fields: `02 01 <tag>`, or `01` of version 1, which is valkey's (HD-3). */
 static bool take_prefix(struct cursor *c, uint8_t *backend) {
   const uint8_t *p = take(c, 1);
   if (p == NULL) return false;
@@ -175,8 +178,9 @@ static bool take_prefix(struct cursor *c, uint8_t *backend) {
 
 static bool take_body(struct cursor *c, struct handle_body *out) {
   bool ok = take_execution(c, &out->execution) && take_u32(c, &out->attempt_index) &&
-            take_uuid(c, "attempt_id", &out->attempt_id) && take_uuid(c, "lease_id", &out->lease_id) &&
-            take_u64(c, &out->lease_epoch) && take_u64(c, &out->lease_ttl_ms) && take_lane(c, &out->lane_id) &&
+            take_uuid(c, "attempt_id", &out->attempt_id) &&
+            take_uuid(c, "lease_id", &out->lease_id) && take_u64(c, &out->lease_epoch) &&
+            take_u64(c, &out->lease_ttl_ms) && take_lane(c, &out->lane_id) &&
             take_instance(c, &out->worker_instance_id);
   if (!ok || c->pos == c->len) return ok;
   return corrupt(c->error, "TrailingBytes{pos=%zu, len=%zu}", c->pos, c->len);
@@ -187,25 +191,28 @@ static const char *backend_label(uint8_t backend) {
   return label != NULL ? label : "unknown";
 }
 
-enum ff_rc handle_decode(const struct ff_handle *handle, enum ff_backend backend, uint32_t partitions,
-                         struct handle_body *out, struct ff_error *e) {
+enum ff_rc handle_decode(const struct ff_handle *handle, enum ff_backend backend,
+                         uint32_t partitions, struct handle_body *out, struct ff_error *e) {
   if (handle->backend != (uint8_t)backend)
     return error_field(e, FF_CODE_handle_from_other_backend, "handle", "expected=%s actual=%s",
                        backend_label((uint8_t)backend), backend_label(handle->backend));
   struct cursor c = {.ptr = handle->opaque, .len = handle->len, .error = e};
   if (handle->len > FF_HANDLE_OPAQUE_MAX) {
-    corrupt(e, "Truncated{needed=%u, at=0, have=%u}", (unsigned)handle->len, (unsigned)FF_HANDLE_OPAQUE_MAX);
+    corrupt(e, "Truncated{needed=%u, at=0, have=%u}", (unsigned)handle->len,
+            (unsigned)FF_HANDLE_OPAQUE_MAX);
     return FF_VALIDATION;
   }
   struct handle_body body;
   uint8_t embedded = 0;
   if (!take_prefix(&c, &embedded) || !take_body(&c, &body)) return FF_VALIDATION;
   if (embedded != handle->backend) { /* HD-5 (5) */
-    corrupt(e, "BackendTagMismatch{outer=%s, embedded=%s}", backend_label(handle->backend), backend_label(embedded));
+    corrupt(e, "BackendTagMismatch{outer=%s, embedded=%s}", backend_label(handle->backend),
+            backend_label(embedded));
     return FF_VALIDATION;
   }
   if (body.execution.partition >= partitions) /* PT-5 */
-    return error_field(e, FF_CODE_invalid_input, "handle", "partition index %u out of range (num_flow_partitions=%u)",
+    return error_field(e, FF_CODE_invalid_input, "handle",
+                       "partition index %u out of range (num_flow_partitions=%u)",
                        (unsigned)body.execution.partition, (unsigned)partitions);
   *out = body;
   return FF_OK;

@@ -1,16 +1,20 @@
 /*
- * Execution ids, partitions, lane and worker ids, free text and tag keys: their grammar (01 §1, §2, LM-34, RC-35).
+ * Execution ids, partitions, lane and worker ids, free text and tag keys: their grammar (01 §1, §2,
+ * LM-34, RC-35).
  *
- * Pure parsing and formatting. It never asks whether an id exists and never accepts two spellings of one id except uuid case.
+ * Pure parsing and formatting. It never asks whether an id exists and never accepts two spellings
+ * of one id except uuid case.
  */
 #include "base/ids.h"
 
 #include "base/utf8.h"
 
 /* PT-5. */
-static enum ff_rc check_partition(uint16_t partition, const char *field, uint32_t partitions, struct ff_error *e) {
+static enum ff_rc check_partition(uint16_t partition, const char *field, uint32_t partitions,
+                                  struct ff_error *e) {
   if (partition < partitions) return FF_OK;
-  return error_field(e, FF_CODE_invalid_input, field, "partition index %u out of range (num_flow_partitions=%u)",
+  return error_field(e, FF_CODE_invalid_input, field,
+                     "partition index %u out of range (num_flow_partitions=%u)",
                      (unsigned)partition, (unsigned)partitions);
 }
 
@@ -31,17 +35,20 @@ static size_t find_close(struct ff_str text, size_t from) {
   return SIZE_MAX;
 }
 
-enum ff_rc exec_id_parse(struct ff_str text, const char *field, uint32_t partitions, struct exec_id *out,
-                         struct ff_error *e) {
+enum ff_rc exec_id_parse(struct ff_str text, const char *field, uint32_t partitions,
+                         struct exec_id *out, struct ff_error *e) {
   struct exec_id id;
   size_t close = SIZE_MAX;
   if (text.len >= 4 && memcmp(text.ptr, "{fp:", 4) == 0) close = find_close(text, 4);
   if (close == SIZE_MAX)
-    return error_field(e, FF_CODE_invalid_input, field, "MissingTag: an execution id is {fp:N}:<uuid>");
+    return error_field(e, FF_CODE_invalid_input, field,
+                       "MissingTag: an execution id is {fp:N}:<uuid>");
   if (!parse_u16(text_of(text.ptr + 4, close - 4), &id.partition))
-    return error_field(e, FF_CODE_invalid_input, field, "InvalidPartitionIndex: N of {fp:N} is 0..65535");
+    return error_field(e, FF_CODE_invalid_input, field,
+                       "InvalidPartitionIndex: N of {fp:N} is 0..65535");
   if (!uuid_parse(text_of(text.ptr + close + 2, text.len - close - 2), &id.uuid))
-    return error_field(e, FF_CODE_invalid_input, field, "InvalidUuid: a uuid has 36 characters, hyphenated");
+    return error_field(e, FF_CODE_invalid_input, field,
+                       "InvalidUuid: a uuid has 36 characters, hyphenated");
   enum ff_rc rc = check_partition(id.partition, field, partitions, e);
   if (rc == FF_OK) *out = id;
   return rc;
@@ -73,15 +80,17 @@ void uuid_format_id(struct uuid u, struct ff_id *out) {
   if (!uuid_is_nil(u)) uuid_format(u, out->text);
 }
 
-enum ff_rc uuid_parse_field(struct ff_str text, const char *field, struct uuid *out, struct ff_error *e) {
+enum ff_rc uuid_parse_field(struct ff_str text, const char *field, struct uuid *out,
+                            struct ff_error *e) {
   if (uuid_parse(text, out)) return FF_OK;
-  return error_field(e, FF_CODE_invalid_input, field, "InvalidUuid: a uuid has 36 characters, hyphenated");
+  return error_field(e, FF_CODE_invalid_input, field,
+                     "InvalidUuid: a uuid has 36 characters, hyphenated");
 }
 
 /* ---- partitions ---- */
 
-enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions, uint16_t *out,
-                           struct ff_error *e) {
+enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,
+                           uint16_t *out, struct ff_error *e) {
   if (text.len < 2 || text.ptr[0] != '{' || text.ptr[text.len - 1] != '}')
     return error_field(e, FF_CODE_invalid_input, field, "MissingBraces: a partition key is {fp:N}");
   struct ff_str body = text_of(text.ptr + 1, text.len - 2);
@@ -91,17 +100,17 @@ enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t parti
     return error_field(e, FF_CODE_invalid_input, field, "MalformedBody: a partition key is {fp:N}");
   struct ff_str family = text_of(body.ptr, at), index = text_of(colon + 1, body.len - at - 1);
   bool flow = text_equal_c(family, "fp");
-  /* Precision 64: the detail names what was sent, it does not carry megabytes through the formatter. */
+  /* Precision 64: the detail names what was sent, it does not format megabytes. */
   if (!flow && !text_equal_c(family, "b") && !text_equal_c(family, "q"))
-    return error_field(e, FF_CODE_invalid_input, field, "UnknownFamilyPrefix(%.*s)", (int)(at < 64 ? at : 64),
-                       family.ptr);
+    return error_field(e, FF_CODE_invalid_input, field, "UnknownFamilyPrefix(%.*s)",
+                       (int)(at < 64 ? at : 64), family.ptr);
   uint16_t partition = 0;
   if (!parse_u16(index, &partition))
-    return error_field(e, FF_CODE_invalid_input, field, "InvalidIndex(%.*s)", (int)(index.len < 64 ? index.len : 64),
-                       index.ptr);
+    return error_field(e, FF_CODE_invalid_input, field, "InvalidIndex(%.*s)",
+                       (int)(index.len < 64 ? index.len : 64), index.ptr);
   if (!flow)
-    return error_field(e, FF_CODE_invalid_input, field, "UnexpectedFamily(%.*s): only {fp:N} is accepted here",
-                       (int)at, family.ptr);
+    return error_field(e, FF_CODE_invalid_input, field,
+                       "UnexpectedFamily(%.*s): only {fp:N} is accepted here", (int)at, family.ptr);
   enum ff_rc rc = check_partition(partition, field, partitions, e);
   if (rc == FF_OK) *out = partition;
   return rc;
@@ -124,7 +133,8 @@ uint16_t partition_of_uuid(struct uuid u, uint32_t partitions) {
 
 enum ff_rc lane_check(struct ff_str lane, const char *field, struct ff_error *e) {
   if (lane.len == 0) return error_field(e, FF_CODE_invalid_input, field, "Empty");
-  if (lane.len > LANE_MAX_BYTES) return error_field(e, FF_CODE_invalid_input, field, "TooLong(%zu)", lane.len);
+  if (lane.len > LANE_MAX_BYTES)
+    return error_field(e, FF_CODE_invalid_input, field, "TooLong(%zu)", lane.len);
   for (size_t i = 0; i < lane.len; i++)
     if (lane.ptr[i] < 0x20 || lane.ptr[i] > 0x7e)
       return error_field(e, FF_CODE_invalid_input, field, "NonPrintable(%zu)", i);
@@ -140,12 +150,14 @@ static bool is_white_space(uint32_t c) {
 
 enum ff_rc worker_id_check(struct ff_str id, const char *field, struct ff_error *e) {
   if (id.len == 0) return error_field(e, FF_CODE_invalid_input, field, "Empty");
-  if (id.len > WORKER_MAX_BYTES) return error_field(e, FF_CODE_invalid_input, field, "TooLong(%zu)", id.len);
+  if (id.len > WORKER_MAX_BYTES)
+    return error_field(e, FF_CODE_invalid_input, field, "TooLong(%zu)", id.len);
   for (size_t i = 0; i < id.len;) {
     uint32_t c = 0;
     size_t step = utf8_step(id.ptr + i, id.len - i, &c);
     if (step == 0) return error_field(e, FF_CODE_invalid_input, field, "InvalidUtf8(%zu)", i);
-    if (is_white_space(c)) return error_field(e, FF_CODE_invalid_input, field, "WhiteSpace(%zu)", i);
+    if (is_white_space(c))
+      return error_field(e, FF_CODE_invalid_input, field, "WhiteSpace(%zu)", i);
     if (c < 0x20 || (c >= 0x7f && c <= 0x9f))
       return error_field(e, FF_CODE_invalid_input, field, "ControlCharacter(%zu)", i);
     i += step;
@@ -155,13 +167,16 @@ enum ff_rc worker_id_check(struct ff_str id, const char *field, struct ff_error 
 
 enum ff_rc text_check(struct ff_str text, const char *field, size_t max, struct ff_error *e) {
   if (text.len > max)
-    return error_field(e, FF_CODE_invalid_input, field, "TooLong(%zu): at most %zu bytes", text.len, max);
+    return error_field(e, FF_CODE_invalid_input, field,
+                       "TooLong(%zu): at most %zu bytes", text.len, max);
   if (!text_is_utf8(text))
     return error_field(e, FF_CODE_invalid_input, field, "InvalidUtf8: text is UTF-8 without NUL");
   return FF_OK;
 }
 
-static bool is_key_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+static bool is_key_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 bool tag_key_valid(struct ff_str key) {
   if (key.len == 0 || key.ptr[0] < 'a' || key.ptr[0] > 'z') return false;

@@ -1,8 +1,9 @@
 /*
- * Strict JSON (RFC 8259, and stricter: 01 CV-1, LM-24): a reader into an arena and a compact writer.
+ * Strict JSON (RFC 8259, and stricter: 01 CV-1, LM-24): a reader into an arena, a compact writer.
  *
- * The reader never looks past the text, never recurses deeper than JSON_DEPTH_MAX and takes time in proportion to the text
- * (times its logarithm for the duplicate check), whatever an adversary sends. It interprets no number: callers ask for the type.
+ * The reader never looks past the text, never recurses deeper than JSON_DEPTH_MAX and takes time
+ * in proportion to the text (times its logarithm for the duplicate check), whatever an adversary
+ * sends. It interprets no number: callers ask for the type.
  */
 #include "base/json.h"
 
@@ -29,7 +30,9 @@ static bool fail_at(struct reader *r, size_t at, const char *problem) {
 static bool fail(struct reader *r, const char *problem) { return fail_at(r, r->pos, problem); }
 
 /* The next byte, -1 at the end. */
-static int peek(const struct reader *r) { return r->pos < r->len ? (unsigned char)r->text[r->pos] : -1; }
+static int peek(const struct reader *r) {
+  return r->pos < r->len ? (unsigned char)r->text[r->pos] : -1;
+}
 
 static void skip_space(struct reader *r) {
   while (r->pos < r->len) {
@@ -120,7 +123,8 @@ static bool read_unicode_escape(struct reader *r, char **out) {
   if (c == 0) return fail_at(r, from, "text must not contain NUL");
   if (c >= 0xdc00 && c <= 0xdfff) return fail_at(r, from, "lone surrogate");
   if (c >= 0xd800 && c <= 0xdbff) {
-    if (r->len - r->pos < 2 || memcmp(r->text + r->pos, "\\u", 2) != 0) return fail_at(r, from, "lone surrogate");
+    if (r->len - r->pos < 2 || memcmp(r->text + r->pos, "\\u", 2) != 0)
+      return fail_at(r, from, "lone surrogate");
     r->pos += 2;
     if (!read_hex4(r, &low)) return false;
     if (low < 0xdc00 || low > 0xdfff) return fail_at(r, from, "lone surrogate");
@@ -150,7 +154,8 @@ static bool read_escape(struct reader *r, char **out) {
   return true;
 }
 
-/* The unescaped form is never longer than the source and its closing quote pays for the NUL: the block always suffices. */
+/* The unescaped form is never longer than the source and its closing quote pays for the NUL: the
+ * block always suffices. */
 static bool read_string(struct reader *r, struct ff_str *text) {
   if (peek(r) != '"') return fail(r, "a string is missing");
   size_t from = r->pos++;
@@ -212,8 +217,10 @@ static bool duplicate_sorted(struct reader *r, const struct json *object) {
   size_t count = 0, at = SIZE_MAX;
   for (const struct json *m = object->first; m != NULL; m = m->next) members[count++] = m;
   qsort(members, count, sizeof(*members), compare_members);
-  for (size_t i = 1; i < count; i++)
-    if (text_equal(members[i - 1]->key, members[i]->key) && members[i]->offset < at) at = members[i]->offset;
+  for (size_t i = 1; i < count; i++) {
+    bool same = text_equal(members[i - 1]->key, members[i]->key);
+    if (same && members[i]->offset < at) at = members[i]->offset;
+  }
   return at == SIZE_MAX ? true : fail_at(r, at, "duplicate key");
 }
 
@@ -272,7 +279,8 @@ static bool read_object(struct reader *r, struct json *object, unsigned depth) {
     if (c == '}') break;
     skip_space(r);
   }
-  return object->count <= PAIRWISE_MAX ? duplicate_pairwise(r, object) : duplicate_sorted(r, object);
+  if (object->count <= PAIRWISE_MAX) return duplicate_pairwise(r, object);
+  return duplicate_sorted(r, object);
 }
 
 static bool read_word(struct reader *r, struct ff_str word) {
@@ -301,14 +309,16 @@ static struct json *read_value(struct reader *r, unsigned depth) {
   } else if (c == '-' || (c >= '0' && c <= '9')) {
     ok = read_number(r, value);
   } else {
+    static const char *const words[] = {"null", "false", "true"};
     value->type = c == 't' ? JSON_TRUE : c == 'f' ? JSON_FALSE : JSON_NULL;
-    ok = read_word(r, c == 't' ? TEXT_LIT("true") : c == 'f' ? TEXT_LIT("false") : TEXT_LIT("null"));
+    ok = read_word(r, ff_text(words[value->type]));
   }
   return ok ? value : NULL;
 }
 
 /* Columns count characters: what an editor shows. */
-static void locate(struct ff_str text, size_t offset, const char *message, struct json_error *error) {
+static void locate(struct ff_str text, size_t offset, const char *message,
+                   struct json_error *error) {
   *error = (struct json_error){.offset = offset, .line = 1, .column = 1, .message = message};
   for (size_t i = 0; i < offset && i < text.len; i++) {
     unsigned char b = (unsigned char)text.ptr[i];
@@ -321,7 +331,8 @@ static void locate(struct ff_str text, size_t offset, const char *message, struc
   }
 }
 
-bool json_parse(struct ff_str text, struct arena *arena, const struct json **out, struct json_error *error) {
+bool json_parse(struct ff_str text, struct arena *arena, const struct json **out,
+                struct json_error *error) {
   struct reader r = {.text = text.ptr ? text.ptr : "", .len = text.len, .arena = arena};
   r.store = arena_alloc(arena, text.len + 1);
   *out = NULL;
@@ -357,7 +368,8 @@ bool json_i64(const struct json *value, int64_t *out) {
   return value != NULL && value->type == JSON_NUMBER && parse_i64(value->text, out);
 }
 
-/* The exponent written behind 'e', held within ±10^9: beyond every text's number of digits, far from overflow. */
+/* The exponent written behind 'e', held near ±10^9: beyond every text's number of digits, far from
+ * overflow. */
 static int64_t read_exponent(struct ff_str t) {
   int64_t value = 0;
   bool negative = t.len > 0 && t.ptr[0] == '-';
@@ -366,7 +378,8 @@ static int64_t read_exponent(struct ff_str t) {
   return negative ? -value : value;
 }
 
-/* strtod follows the locale of the embedding program; without a point in the text ("1.5" as "15e-1") it cannot. */
+/* strtod follows the locale of the embedding program; without a point in the text ("1.5" as
+ * "15e-1") it cannot. */
 bool json_double(const struct json *value, double *out) {
   if (value == NULL || value->type != JSON_NUMBER) return false;
   struct buffer plain;

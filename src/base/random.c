@@ -15,7 +15,7 @@
 uint64_t random_u64(void) {
   uint64_t value;
   ssize_t got;
-  /* Requests of at most 256 bytes are never cut short; only the wait for the first entropy can be interrupted. */
+  /* At most 256 bytes are never cut short; only the wait for the first entropy is interrupted. */
   do {
     got = getrandom(&value, sizeof(value), 0);
   } while (got < 0 && errno == EINTR);

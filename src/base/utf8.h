@@ -1,14 +1,15 @@
 /*
  * One decoding step of UTF-8, shared by the text check, the JSON reader, worker ids and error text.
  *
- * Private to src/base. It never reads past `left` and never accepts what the standard calls ill-formed.
+ * Private to src/base. It never reads past `left` and never accepts what the standard calls
+ * ill-formed.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
 #include "base/base.h"
 
-/* The length of the sequence at p, 1..4, and its code point; 0 when it is ill-formed, cut short or left is 0. */
+/* The length of the sequence at text, 1..4, and its code point; 0 when ill-formed or cut short. */
 static inline size_t utf8_step(const char *text, size_t left, uint32_t *code_point) {
   const unsigned char *p = (const unsigned char *)text;
   if (left == 0) return 0;
@@ -23,7 +24,7 @@ static inline size_t utf8_step(const char *text, size_t left, uint32_t *code_poi
     if ((p[i] & 0xc0) != 0x80) return 0;
     value = value << 6 | (p[i] & 0x3fu);
   }
-  /* The first byte rules out overlong two-byte forms; these are the rest: overlong, surrogates, too large. */
+  /* The first byte rules out overlong two-byte forms; here the other ill-formed ones. */
   if (len == 3 && (value < 0x800 || (value >= 0xd800 && value <= 0xdfff))) return 0;
   if (len == 4 && (value < 0x10000 || value > 0x10ffff)) return 0;
   *code_point = value;

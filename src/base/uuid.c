@@ -1,7 +1,8 @@
 /*
  * Uuids: the strict text form of 01 ID-1 and version-7 values.
  *
- * Runs several times per claim, so it is table driven and never uses printf. It never invents time or randomness.
+ * Runs several times per claim, so it is table driven and never uses printf. It never invents time
+ * or randomness.
  */
 #include "base/base.h"
 

@@ -9,8 +9,8 @@
 
 /* Plain braces, not TEXT_LIT: that is a compound literal, no constant for a table. */
 #define WORD(w) {#w, sizeof(#w) - 1},
-#define WORD_TABLE(e)                                                                                \
-  static const struct ff_str words_##e[] = {FF_WORDS_##e(WORD)};                                     \
+#define WORD_TABLE(e)                                                                              \
+  static const struct ff_str words_##e[] = {FF_WORDS_##e(WORD)};                                   \
   _Static_assert(ARRAY_LEN(words_##e) == FF_##e##_COUNT, #e " has one word per value");
 FF_WORD_ENUMS(WORD_TABLE)
 
