@@ -75,6 +75,20 @@ struct resumed_claim {
 void lease_claim_resumed(struct tx *, struct execution *, const struct resumed_claim *);
 /* Reclaim body L-145: ends and stores the old attempt, begins one of type reclaim, + acquire + event reclaimed. The grant is not touched. */
 void lease_reclaim(struct tx *, struct execution *, const struct fresh_claim *);
+/* 02 §12.3 from the checks of L-143 (behind NotFound and the replay rule) to the effects of L-145 and L-146; in reclaim.c, also used by
+ * claim_from_reclaim. Reads the lane record and the grant. The words are reclaim_execution's outcomes. */
+struct reclaim_request {
+  struct fresh_claim claim;
+  bool has_max_reclaim_count;
+  uint32_t max_reclaim_count;
+};
+struct reclaim_answer {
+  uint8_t outcome;                 /* claimed, not_reclaimable, reclaim_cap_exceeded, grant_not_found */
+  const struct execution *claimed; /* the staged record, only when claimed */
+  struct ff_str detail;
+  uint32_t reclaim_count;
+};
+enum ff_rc lease_reclaim_body(struct tx *, const struct execution *read, const struct reclaim_request *, struct reclaim_answer *) MUST_USE;
 /* release(): clears what SV-4 clears (claim_request_id too), event released with the reason, which is handed to execution_terminate.
  * Does not move the vector and leaves the attempt and its timer to attempt_end or attempt_pause. */
 struct event *lease_release(struct tx *, struct execution *, struct ff_str reason, enum ff_revoked_by);
