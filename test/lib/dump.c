@@ -1,0 +1,82 @@
+/*
+ * Every record of a store as text: what parity means (DESIGN P9). Goes through the vtable like anybody else.
+ */
+#include "op/execution.h"
+#include "store/calls.h"
+#include "test/lib/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct dumper {
+  struct store_session *session;
+  struct arena arena;
+  struct buffer *out;
+};
+
+static void print(struct dumper *d, enum record_kind kind, const void *record) {
+  record_dump(kind, record, d->out);
+  buffer_append_char(d->out, '\n');
+}
+
+static void dump_gets(struct dumper *d, const struct execution *x) {
+  struct exec_id id = execution_id_of(x);
+  struct store_get gets[] = {{RECORD_KIND_payload, EXECUTION_KEY(payload, id), NULL},
+                             {RECORD_KIND_result, EXECUTION_KEY(result, id), NULL},
+                             {RECORD_KIND_policy, EXECUTION_KEY(policy, id), NULL},
+                             {RECORD_KIND_grant, EXECUTION_KEY(grant, id), NULL}};
+  struct attempt from = {.partition = id.partition, .execution_id = id.uuid};
+  struct store_scan scan = {.index = INDEX_attempt_by_execution, .from = &from, .limit = 10000};
+  struct ff_error error;
+  int64_t now;
+  if (store_fetch(d->session, &d->arena, gets, ARRAY_LEN(gets), &scan, 1, &now, &error) != FF_OK) {
+    buffer_printf(d->out, "!%s %s\n", ff_code_name(error.code), error.detail);
+    return;
+  }
+  for (size_t i = 0; i < ARRAY_LEN(gets); i++)
+    if (gets[i].record) print(d, gets[i].kind, gets[i].record);
+  for (uint32_t i = 0; i < scan.count; i++) print(d, RECORD_KIND_attempt, scan.records[i]);
+}
+
+static void dump_index(struct dumper *d, enum index_id index, const void *from) {
+  struct store_scan scan = {.index = index, .from = from, .limit = 100000};
+  struct ff_error error;
+  int64_t now;
+  if (store_fetch(d->session, &d->arena, NULL, 0, &scan, 1, &now, &error) != FF_OK) {
+    buffer_printf(d->out, "!%s %s\n", ff_code_name(error.code), error.detail);
+    return;
+  }
+  enum record_kind kind = index_infos[index].kind;
+  for (uint32_t i = 0; i < scan.count; i++) {
+    print(d, kind, scan.records[i]);
+    if (kind == RECORD_KIND_execution) dump_gets(d, scan.records[i]);
+    if (kind == RECORD_KIND_lane) {
+      struct requirement_set sets = {.lane_id = ((const struct lane *)scan.records[i])->lane_id};
+      dump_index(d, INDEX_requirement_set_by_lane, &sets);
+    }
+  }
+}
+
+void engine_dump(struct engine *e, struct buffer *out) {
+  struct dumper d = {.out = out};
+  struct ff_error error;
+  struct store *store = engine_store(e);
+  arena_init(&d.arena);
+  INVARIANT(store->vtable->session_open(store, STORE_READER, &d.session, &error) == FF_OK);
+  struct execution executions;
+  struct lane lanes;
+  struct idempotency idempotency;
+  struct event events;
+  record_init(RECORD_KIND_execution, &executions);
+  record_init(RECORD_KIND_lane, &lanes);
+  record_init(RECORD_KIND_idempotency, &idempotency);
+  record_init(RECORD_KIND_event, &events);
+  dump_index(&d, INDEX_lane_by_id, &lanes);
+  dump_index(&d, INDEX_execution_created, &executions);
+  dump_index(&d, INDEX_idempotency_expiry, &idempotency);
+  dump_index(&d, INDEX_event_by_id, &events);
+  store->vtable->session_close(d.session);
+  arena_fini(&d.arena);
+}
+
+void script_dump(struct script *s, struct buffer *out) { engine_dump(script_engine(s), out); }

@@ -1,0 +1,107 @@
+/*
+ * Runs every script of a folder on every store and compares answers and dumps: one script, one expected result (DESIGN §7, P9).
+ *
+ * usage: run_scripts FOLDER|FILE.ff …    Ends with `N passed, N failed`.
+ */
+#include "test/lib/script.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char *const stores[] = {"memory", "sqlite"};
+
+struct outcome {
+  bool ok;
+  struct buffer transcript, dump;
+};
+
+static void remove_files(const char *path) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+  char name[512];
+  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+    snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+    unlink(name);
+  }
+}
+
+static void run_one(const char *store, const char *path, struct outcome *out) {
+  char url[600], file[512];
+  const char *tmp = getenv("TMPDIR");
+  buffer_init(&out->transcript);
+  buffer_init(&out->dump);
+  snprintf(file, sizeof file, "%s/ff-script-%d.db", tmp ? tmp : "/tmp", (int)getpid());
+  remove_files(file);
+  if (strcmp(store, "sqlite") == 0)
+    snprintf(url, sizeof url, "sqlite:%s", file);
+  else
+    snprintf(url, sizeof url, "memory:script-%d", (int)getpid());
+  struct script *s = script_open(url, store);
+  out->ok = s && script_run_file(s, path);
+  if (s) {
+    struct ff_str text = buffer_text(script_transcript(s));
+    buffer_append_text(&out->transcript, text);
+    script_dump(s, &out->dump);
+  }
+  script_close(s);
+  remove_files(file);
+}
+
+/* Shows the first line in which two texts differ. */
+static bool same(const char *what, const char *path, const struct buffer *a, const struct buffer *b) {
+  const char *p = buffer_text(a).ptr, *q = buffer_text(b).ptr;
+  while (*p || *q) {
+    size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
+    if (n != m || memcmp(p, q, n) != 0) {
+      fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what, stores[0], (int)n, p, stores[1], (int)m, q);
+      return false;
+    }
+    p += n + (p[n] == '\n');
+    q += m + (q[m] == '\n');
+  }
+  return true;
+}
+
+static bool run_file(const char *path) {
+  struct outcome outcomes[ARRAY_LEN(stores)];
+  bool ok = true;
+  for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
+    run_one(stores[i], path, &outcomes[i]);
+    ok &= outcomes[i].ok;
+  }
+  for (size_t i = 1; i < ARRAY_LEN(stores) && ok; i++)
+    ok = same("transcript", path, &outcomes[0].transcript, &outcomes[i].transcript) &&
+         same("dump", path, &outcomes[0].dump, &outcomes[i].dump);
+  for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
+    buffer_fini(&outcomes[i].transcript);
+    buffer_fini(&outcomes[i].dump);
+  }
+  return ok;
+}
+
+static int is_script(const struct dirent *d) {
+  size_t n = strlen(d->d_name);
+  return n > 3 && strcmp(d->d_name + n - 3, ".ff") == 0;
+}
+
+int main(int argc, char **argv) {
+  int passed = 0, failed = 0;
+  for (int i = 1; i < argc; i++) {
+    struct dirent **names;
+    int n = scandir(argv[i], &names, is_script, alphasort);
+    if (n < 0) {
+      run_file(argv[i]) ? passed++ : failed++;
+      continue;
+    }
+    for (int k = 0; k < n; k++) {
+      char path[1024];
+      snprintf(path, sizeof path, "%s/%s", argv[i], names[k]->d_name);
+      run_file(path) ? passed++ : failed++;
+      free(names[k]);
+    }
+    free(names);
+  }
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed || !passed;
+}
