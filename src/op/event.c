@@ -1,5 +1,6 @@
 /*
- * Event rows: what one operation did to one execution, one row carrying all its parts (01 RC-20, 05 B.1).
+ * Event rows: what one operation did to one execution, one row carrying all its parts (01 RC-20, 05
+ * B.1).
  *
  * Only appends; nothing here changes a record.
  */
@@ -17,8 +18,9 @@ struct event *execution_event(struct tx *tx, const struct execution *x) {
   return event;
 }
 
-struct event *execution_lease_event(struct tx *tx, const struct execution *x, enum ff_lease_event kind,
-                                    struct ff_str reason, enum ff_revoked_by revoked_by) {
+struct event *execution_lease_event(struct tx *tx, const struct execution *x,
+                                    enum ff_lease_event kind, struct ff_str reason,
+                                    enum ff_revoked_by revoked_by) {
   struct event *event = execution_event(tx, x);
   event->lease_event = (uint8_t)kind;
   event->revoked_by = (uint8_t)revoked_by;
@@ -29,6 +31,7 @@ struct event *execution_lease_event(struct tx *tx, const struct execution *x, en
   event->attempt_index = x->attempt_index;
   event->worker_id = x->worker_id;
   event->worker_instance_id = x->worker_instance_id;
-  if (kind == FF_lease_event_acquired || kind == FF_lease_event_renewed) event->expires_at = x->lease_expires_at;
+  if (kind == FF_lease_event_acquired || kind == FF_lease_event_renewed)
+    event->expires_at = x->lease_expires_at;
   return event;
 }

@@ -17,6 +17,8 @@ bool execution_has_current_attempt(const struct execution *);
  * the clocks that run in its state: delay_until; lease_expires_at while leased; lost lease + auto-reclaim delay (a live grant defers
  * it to grant_expires_at); attempt_timeout_at while active; execution_deadline_at while not terminal; purge_at while terminal. */
 enum due_kind execution_due(const struct execution *, const struct op_config *, int64_t *due_at);
+/* When a lost lease goes back to the queue: after the delay of PO-16, not before a grant on it dies (L-147a); INT64_MAX = never. */
+int64_t execution_auto_reclaim_at(const struct execution *, const struct op_config *);
 /* Runs when an operation's edits are taken over: checks the vector against SV-3 and the step against SV-10 … SV-36, sets
  * next_due_at. before is NULL for a new one. A breach stops the process: no operation can store an illegal vector. */
 void execution_seal(const struct execution *before, struct execution *after, const struct op_config *);
@@ -38,6 +40,8 @@ void execution_touch(struct tx *, struct execution *); /* last_mutation_at only 
 enum ff_rc execution_load(struct tx *, struct exec_id, const struct execution **, struct ff_error *) MUST_USE;
 static inline struct exec_id execution_id_of(const struct execution *x) { return (struct exec_id){x->partition, x->id}; }
 void declare_execution(struct declare *, struct exec_id);
+/* The whole declare phase of an operation whose prep begins with the execution's id, as an exec_id and a handle_body do. */
+void declare_prepared_execution(struct declare *, const void *args, const void *prep);
 void declare_by_execution(struct declare *, enum record_kind kind, struct exec_id); /* payload, result, policy, grant */
 /* grant, policy, payload, result share this key shape. */
 #define EXECUTION_KEY(type, id) (&(struct type){.partition = (id).partition, .execution_id = (id).uuid})
@@ -133,6 +137,8 @@ enum ff_rc fence_from_arguments(const struct ff_fence *, bool override_allowed, 
 enum ff_rc fence_check_syntax(const struct ff_fence *, struct ff_error *) MUST_USE;
 bool fence_is_absent(const struct ff_fence *);
 struct fence fence_of_handle(const struct handle_body *);
+/* Who a release is attributed to (05 B.4): operator for source operator_override, backend for the holder's own calls. */
+enum ff_revoked_by released_by(struct ff_str source);
 struct fence fence_stored(const struct execution *); /* the latest lease's own triple, for overrides */
 /* HD-5 step 1, before the other arguments are looked at: handle_from_other_backend. */
 enum ff_rc handle_check_tag(const struct op_config *, const struct ff_handle *, struct ff_error *) MUST_USE;
@@ -176,6 +182,8 @@ struct policy_facts { /* what create copies into the execution record; absent = 
 enum ff_rc policy_parse(struct ff_str json, struct arena *, struct policy_facts *, struct ff_error *) MUST_USE;
 /* Parses a retry policy object text (L-111); empty = not present. */
 enum ff_rc retry_policy_parse(struct ff_str json, struct arena *, struct retry_policy *, struct ff_error *) MUST_USE;
+/* The stored policy's retry_policy, not present when there is none. FF_MISS until the policy record is loaded; corruption. */
+enum ff_rc execution_retry_policy(struct tx *, const struct execution *, struct retry_policy *, struct ff_error *) MUST_USE;
 /* EN-1: the class of a category; any text that is no class word counts as transient, attempt_timeout as timeout. */
 enum ff_failure_class failure_class_of(struct ff_str category);
 /* L-112: category verbatim, class by EN-1. */

@@ -1,7 +1,9 @@
 /*
- * Who may still act under a lease: the lease check of 02 §3.1, the argument forms of the fence, and release receipts (§3.3).
+ * Who may still act under a lease: the check of 02 §3.1, the argument forms of the fence, and
+ * release receipts (§3.3).
  *
- * The check is the only place where an error also commits a fact: a due lease is marked expired (L-64).
+ * The check is the only place where an error also commits a fact: a due lease is marked expired
+ * (L-64).
  */
 #include "op/execution.h"
 
@@ -11,7 +13,7 @@ struct fence fence_of_handle(const struct handle_body *handle) {
                         .lease_epoch = handle->lease_epoch};
 }
 
-/* HD-5: the outer tag is judged before the other arguments, the contents of the handle after them. */
+/* HD-5: the outer tag is judged before the other arguments, what is inside after them. */
 enum ff_rc handle_check_tag(const struct op_config *config, const struct ff_handle *handle,
                             struct ff_error *e) {
   if (handle->backend == config->backend) return FF_OK;
@@ -26,7 +28,8 @@ enum ff_rc execution_not_active(const struct execution *x, struct ff_error *e) {
   char attempt_id[37] = "";
   if (execution_has_current_attempt(x)) uuid_format(x->attempt_id, attempt_id);
   enum ff_rc rc = error_set(e, FF_CODE_execution_not_active, NULL);
-  error_context(e, "terminal_outcome", "%s", ff_word(FF_WORD_terminal_outcome, x->terminal_outcome));
+  error_context(e, "terminal_outcome", "%s",
+                ff_word(FF_WORD_terminal_outcome, x->terminal_outcome));
   error_context(e, "lease_epoch", "%llu", (unsigned long long)x->current_lease_epoch);
   error_context(e, "lifecycle_phase", "%s", ff_word(FF_WORD_lifecycle_phase, x->lifecycle_phase));
   error_context(e, "attempt_id", "%s", attempt_id);
@@ -55,9 +58,8 @@ enum ff_rc fence_check(struct tx *tx, const struct execution *x, const struct fe
 }
 
 struct fence fence_stored(const struct execution *x) {
-  return (struct fence){.lease_id = x->lease_id,
-                        .attempt_id = x->attempt_id,
-                        .lease_epoch = x->current_lease_epoch};
+  return (struct fence){
+      .lease_id = x->lease_id, .attempt_id = x->attempt_id, .lease_epoch = x->current_lease_epoch};
 }
 
 /* ---- argument forms ---- */
@@ -89,6 +91,10 @@ enum ff_rc fence_from_arguments(const struct ff_fence *arguments, bool override_
   return uuid_parse_field(arguments->attempt_id, "attempt_id", &fence->attempt_id, e);
 }
 
+enum ff_revoked_by released_by(struct ff_str source) {
+  return text_equal_c(source, "operator_override") ? FF_revoked_by_operator : FF_revoked_by_backend;
+}
+
 /* ---- receipts ---- */
 
 void receipt_erase(struct execution *x) {
@@ -117,7 +123,7 @@ static bool receipt_names(const struct execution *x, const struct fence *fence) 
          uuid_equal(*attempt_id, fence->attempt_id);
 }
 
-/* L-42: the outcome a release of this kind leaves behind, none when it does not end the execution. */
+/* L-42: the outcome a release of this kind leaves behind, none when it ends nothing. */
 static enum ff_terminal_outcome outcome_of(enum ff_receipt_op op) {
   switch (op) {
     case FF_receipt_op_complete: return FF_terminal_outcome_success;
@@ -127,8 +133,8 @@ static enum ff_terminal_outcome outcome_of(enum ff_receipt_op op) {
   }
 }
 
-/* Epochs only grow, so a fence that a receipt names cannot pass the check any more: callers ask here first and a repeat never marks
- * the lease of a successor. */
+/* Epochs only grow, so a fence that a receipt names cannot pass the check any more: callers ask
+ * here first and a repeat never marks the lease of a successor. */
 bool receipt_match(const struct execution *x, const struct fence *fence, enum ff_receipt_op op,
                    struct receipt_answer *answer) {
   *answer = (struct receipt_answer){0, -1};
@@ -136,7 +142,8 @@ bool receipt_match(const struct execution *x, const struct fence *fence, enum ff
     *answer = (struct receipt_answer){x->receipt_delay_until, x->receipt_next_attempt_index};
     return true;
   }
-  return x->lifecycle_phase == FF_lifecycle_phase_terminal && outcome_of(op) != FF_terminal_outcome_none &&
-         x->terminal_outcome == outcome_of(op) && execution_has_current_attempt(x) &&
-         x->current_lease_epoch == fence->lease_epoch && uuid_equal(x->attempt_id, fence->attempt_id);
+  return x->lifecycle_phase == FF_lifecycle_phase_terminal &&
+         outcome_of(op) != FF_terminal_outcome_none && x->terminal_outcome == outcome_of(op) &&
+         execution_has_current_attempt(x) && x->current_lease_epoch == fence->lease_epoch &&
+         uuid_equal(x->attempt_id, fence->attempt_id);
 }

@@ -1,8 +1,10 @@
 /*
- * The shared effects of 02 §3.4 and §5.1: taking, losing and giving back a lease, beginning and ending attempts, ending executions.
+ * The shared effects of 02 §3.4 and §5.1: taking, losing and giving back a lease, beginning and
+ * ending attempts, ending executions.
  *
- * Every function changes a staged execution and appends events; none decides whether it may. A time that is stopped is set to 0 and
- * a text that no longer holds to absent, so that the cold part of an idle execution stays empty.
+ * Every function changes a staged execution and appends events; none decides whether it may. A time
+ * that is stopped is set to 0 and a text that no longer holds to absent, so that the cold part of
+ * an idle execution stays empty.
  */
 #include "op/execution.h"
 
@@ -43,9 +45,8 @@ bool attempt_is_open(const struct execution *x) {
 
 /* The row cannot exist yet: indexes are dense and an attempt is replaced once (02 L-191). */
 void attempt_archive(struct tx *tx, const struct execution *x) {
-  struct attempt key = {.partition = x->partition,
-                        .execution_id = x->id,
-                        .attempt_index = x->attempt_index};
+  struct attempt key = {
+      .partition = x->partition, .execution_id = x->id, .attempt_index = x->attempt_index};
   struct attempt *row = tx_insert_new_attempt(tx, &key);
   row->attempt_id = x->attempt_id;
   row->attempt_type = x->attempt_type;
@@ -84,8 +85,8 @@ static void attempt_begin(struct tx *tx, struct execution *x, const struct fresh
   x->attempt_resumed_at = 0;
   x->attempt_failure_reason = absent;
   x->attempt_failure_category = absent;
-  x->attempt_policy_json = claim->attempt_policy_json.len ? claim->attempt_policy_json
-                                                          : x->pending_attempt_policy_json;
+  x->attempt_policy_json =
+      claim->attempt_policy_json.len ? claim->attempt_policy_json : x->pending_attempt_policy_json;
   x->progress_pct = -1;
   x->progress_message = absent;
   x->progress_updated_at = 0;
@@ -128,7 +129,8 @@ static void clear_loss(struct execution *x) {
   x->lease_revoke_reason = absent;
 }
 
-/* A receipt that speaks of the latest lease without naming it needs the name once another lease comes. */
+/* A receipt that speaks of the latest lease without naming it needs the name once another lease
+ * comes. */
 static void receipt_set_aside(struct execution *x) {
   if (x->receipt_op == FF_receipt_op_none || !uuid_is_nil(x->receipt_lease_id)) return;
   x->receipt_lease_id = x->lease_id;
@@ -138,8 +140,8 @@ static void receipt_set_aside(struct execution *x) {
 
 void lease_acquire(struct tx *tx, struct execution *x, const struct lease_grant *grant) {
   static const struct execution_vector running = {
-      FF_lifecycle_phase_active,   FF_ownership_state_leased,  FF_eligibility_state_not_applicable,
-      FF_blocking_reason_none,     FF_terminal_outcome_none,   FF_attempt_state_running_attempt};
+      FF_lifecycle_phase_active, FF_ownership_state_leased, FF_eligibility_state_not_applicable,
+      FF_blocking_reason_none,   FF_terminal_outcome_none,  FF_attempt_state_running_attempt};
   int64_t now = tx_now(tx);
   receipt_set_aside(x);
   x->current_lease_epoch++;
@@ -162,8 +164,7 @@ void lease_claim_fresh(struct tx *tx, struct execution *x, const struct fresh_cl
   lease_acquire(tx, x, &claim->lease);
   attempt_begin(tx, x, claim, type);
   attempt_take_lineage(x);
-  execution_lease_event(tx, x, FF_lease_event_acquired, claim->event_reason,
-                        FF_revoked_by_none);
+  execution_lease_event(tx, x, FF_lease_event_acquired, claim->event_reason, FF_revoked_by_none);
 }
 
 void lease_claim_resumed(struct tx *tx, struct execution *x, const struct resumed_claim *claim) {
@@ -199,8 +200,8 @@ void lease_reclaim(struct tx *tx, struct execution *x, const struct fresh_claim 
   x->lease_reclaim_count++;
   struct event *event =
       execution_lease_event(tx, x, FF_lease_event_reclaimed, absent, FF_revoked_by_none);
-  event->details = arena_printf(tx_arena(tx), "{\"old_lease_epoch\":%llu}",
-                                (unsigned long long)old_epoch);
+  event->details =
+      arena_printf(tx_arena(tx), "{\"old_lease_epoch\":%llu}", (unsigned long long)old_epoch);
 }
 
 struct event *lease_release(struct tx *tx, struct execution *x, struct ff_str reason,
@@ -214,10 +215,12 @@ struct event *lease_release(struct tx *tx, struct execution *x, struct ff_str re
   return event;
 }
 
-static const struct execution_vector lost = {
-    FF_lifecycle_phase_active,             FF_ownership_state_lease_expired_reclaimable,
-    FF_eligibility_state_not_applicable,   FF_blocking_reason_waiting_for_worker,
-    FF_terminal_outcome_none,              FF_attempt_state_attempt_interrupted};
+static const struct execution_vector lost = {FF_lifecycle_phase_active,
+                                             FF_ownership_state_lease_expired_reclaimable,
+                                             FF_eligibility_state_not_applicable,
+                                             FF_blocking_reason_waiting_for_worker,
+                                             FF_terminal_outcome_none,
+                                             FF_attempt_state_attempt_interrupted};
 
 void lease_mark_expired(struct tx *tx, struct execution *x) {
   x->lease_expired_at = tx_now(tx);
@@ -259,13 +262,13 @@ enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_termi
                                enum ff_attempt_lifecycle open_attempt, struct event *event) {
   TRY(grant_drop(tx, x));
   if (attempt_is_open(x)) attempt_end(tx, x, open_attempt, absent, absent);
-  struct execution_vector ended = {FF_lifecycle_phase_terminal,
-                                   FF_ownership_state_unowned,
-                                   FF_eligibility_state_not_applicable,
-                                   FF_blocking_reason_none,
-                                   outcome,
-                                   x->total_attempt_count ? FF_attempt_state_attempt_terminal
-                                                          : FF_attempt_state_none};
+  struct execution_vector ended = {
+      FF_lifecycle_phase_terminal,
+      FF_ownership_state_unowned,
+      FF_eligibility_state_not_applicable,
+      FF_blocking_reason_none,
+      outcome,
+      x->total_attempt_count ? FF_attempt_state_attempt_terminal : FF_attempt_state_none};
   execution_move(tx, x, ended, absent);
   x->completed_at = tx_now(tx);
   x->purge_at = purge_time(tx, x);
@@ -286,7 +289,7 @@ uint32_t reclaim_cap(const struct execution *x, bool has_argument, uint32_t argu
   return has_argument ? argument : CAP_WITHOUT_POLICY;
 }
 
-/* The whole reason can be 64 KiB and is kept in failure_reason; operators read its beginning here. */
+/* The whole reason, up to 64 KiB, is in failure_reason; operators read its beginning here. */
 #define DETAIL_REASON_MAX 512
 static struct ff_str beginning(struct ff_str text) {
   if (text.len <= DETAIL_REASON_MAX) return text;
@@ -298,13 +301,12 @@ static struct ff_str beginning(struct ff_str text) {
 void execution_schedule_retry(struct tx *tx, struct execution *x, struct ff_str reason,
                               int64_t delay_ms, struct ff_str next_attempt_policy_json,
                               struct ff_str release_reason, enum ff_revoked_by revoked_by) {
-  static const struct execution_vector backing_off = {
-      FF_lifecycle_phase_runnable,
-      FF_ownership_state_unowned,
-      FF_eligibility_state_not_eligible_until_time,
-      FF_blocking_reason_waiting_for_retry_backoff,
-      FF_terminal_outcome_none,
-      FF_attempt_state_pending_retry_attempt};
+  static const struct execution_vector backing_off = {FF_lifecycle_phase_runnable,
+                                                      FF_ownership_state_unowned,
+                                                      FF_eligibility_state_not_eligible_until_time,
+                                                      FF_blocking_reason_waiting_for_retry_backoff,
+                                                      FF_terminal_outcome_none,
+                                                      FF_attempt_state_pending_retry_attempt};
   struct ff_str shown = beginning(reason);
   lease_release(tx, x, release_reason, revoked_by);
   x->delay_until = add_saturating(tx_now(tx), delay_ms);
@@ -312,7 +314,8 @@ void execution_schedule_retry(struct tx *tx, struct execution *x, struct ff_str 
   x->pending_retry_reason = reason;
   x->pending_previous_attempt_index = x->attempt_index;
   x->pending_attempt_policy_json = next_attempt_policy_json.len ? next_attempt_policy_json : absent;
-  execution_move(tx, x, backing_off,
-                 arena_printf(tx_arena(tx), "retry backoff until %lld (attempt %u failed: " TEXT_FMT ")",
-                              (long long)x->delay_until, x->attempt_index, TEXT_ARG(shown)));
+  execution_move(
+      tx, x, backing_off,
+      arena_printf(tx_arena(tx), "retry backoff until %lld (attempt %u failed: " TEXT_FMT ")",
+                   (long long)x->delay_until, x->attempt_index, TEXT_ARG(shown)));
 }

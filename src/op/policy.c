@@ -1,7 +1,8 @@
 /*
- * Policies: parsing and checking the JSON of 01 §6, and the decisions that follow from it (retry or not, and when).
+ * Policies: parsing and checking the JSON of 01 §6.
  *
  * The text is stored as supplied; here it is only read. Every refusal names the member by its path.
+ * What follows from a retry policy is in retry.c.
  */
 #include "op/execution.h"
 
@@ -9,7 +10,8 @@
 
 #define BUDGETS_MAX 64 /* 01 LM-33 */
 
-/* One object of the policy being read: where it is (its path with a dot behind) and where refusals go. */
+/* One object of the policy being read: where it is (its path with a dot behind) and where refusals
+ * go. */
 struct scope {
   const struct json *object;
   const char *path;
@@ -19,7 +21,8 @@ struct scope {
 };
 
 static enum ff_rc bad(const struct scope *s, const char *member, const char *problem) {
-  return error_field(s->e, FF_CODE_invalid_policy_json, s->argument, "%s%s:%s", s->path, member, problem);
+  return error_field(s->e, FF_CODE_invalid_policy_json, s->argument, "%s%s:%s", s->path, member,
+                     problem);
 }
 
 /* A null member counts as absent (02 L-51). */
@@ -37,7 +40,8 @@ static bool is_integer_text(struct ff_str text) {
 }
 
 static const char *integer_problem(const struct json *value) {
-  return value->type == JSON_NUMBER && is_integer_text(value->text) ? "out_of_range" : "not_integer";
+  return value->type == JSON_NUMBER && is_integer_text(value->text) ? "out_of_range"
+                                                                    : "not_integer";
 }
 
 /* Leaves *out alone when the member is absent. */
@@ -67,7 +71,8 @@ static enum ff_rc read_ms(const struct scope *s, const char *name, int64_t *out)
   return FF_OK;
 }
 
-static enum ff_rc read_i64(const struct scope *s, const char *name, int64_t min, int64_t max, int64_t *out) {
+static enum ff_rc read_i64(const struct scope *s, const char *name, int64_t min, int64_t max,
+                           int64_t *out) {
   const struct json *value = member(s, name);
   int64_t number;
   if (!value) return FF_OK;
@@ -89,7 +94,8 @@ static enum ff_rc read_array(const struct scope *s, const char *name, const stru
 }
 
 /* inner->object is NULL when absent; path is the member's own with a dot behind. */
-static enum ff_rc read_object(const struct scope *s, const char *name, const char *path, struct scope *inner) {
+static enum ff_rc read_object(const struct scope *s, const char *name, const char *path,
+                              struct scope *inner) {
   *inner = *s;
   inner->object = member(s, name);
   inner->path = path;
@@ -155,7 +161,8 @@ static enum ff_rc read_categories(const struct scope *s, struct retry_policy *ou
   return FF_OK;
 }
 
-static enum ff_rc read_retry_policy(const struct scope *s, const char *backoff_path, struct retry_policy *out) {
+static enum ff_rc read_retry_policy(const struct scope *s, const char *backoff_path,
+                                    struct retry_policy *out) {
   struct scope backoff;
   uint64_t max_retries = retry_defaults.max_retries;
   *out = retry_defaults;
@@ -168,7 +175,8 @@ static enum ff_rc read_retry_policy(const struct scope *s, const char *backoff_p
 
 /* ---- the other members ---- */
 
-static enum ff_rc read_timeout_policy(const struct scope *s, struct policy_facts *out, int64_t *max_reclaim_count) {
+static enum ff_rc read_timeout_policy(const struct scope *s, struct policy_facts *out,
+                                      int64_t *max_reclaim_count) {
   struct scope inner;
   TRY(read_object(s, "timeout_policy", "timeout_policy.", &inner));
   if (!inner.object) return FF_OK;
@@ -180,7 +188,8 @@ static enum ff_rc read_timeout_policy(const struct scope *s, struct policy_facts
 static enum ff_rc read_auto_reclaim(const struct scope *s, int64_t *out) {
   const struct json *value = member(s, "auto_reclaim_delay_ms");
   if (value && value->type == JSON_STRING) {
-    if (!text_equal_c(value->text, "off")) return bad(s, "auto_reclaim_delay_ms", "not_integer_or_off");
+    if (!text_equal_c(value->text, "off"))
+      return bad(s, "auto_reclaim_delay_ms", "not_integer_or_off");
     *out = INT64_MAX;
     return FF_OK;
   }
@@ -261,12 +270,15 @@ static enum ff_rc read_quota_policy_id(const struct scope *s, struct uuid *out) 
 /* ---- routing: 01 PO-8 ---- */
 
 /* An element that is not text is only reported when none before it offends. */
-static enum ff_rc check_tokens_before(const struct scope *s, const struct ff_str *tokens, size_t count) {
+static enum ff_rc check_tokens_before(const struct scope *s, const struct ff_str *tokens,
+                                      size_t count) {
   for (size_t i = 0; i < count; i++) {
     struct ff_error first;
     struct ff_str unused;
     if (tokens[i].len > 4096) continue; /* a matter of the whole set, judged after its elements */
-    if (capabilities_csv((struct ff_strs){&tokens[i], 1}, "required", s->arena, &unused, &first) == FF_OK) continue;
+    if (capabilities_csv((struct ff_strs){&tokens[i], 1}, "required", s->arena, &unused, &first) ==
+        FF_OK)
+      continue;
     if (s->e) *s->e = first;
     return first.rc;
   }
@@ -339,7 +351,8 @@ static enum ff_rc read_members(const struct scope *s, struct policy_facts *out) 
   return read_routing(s, &out->required_capabilities);
 }
 
-enum ff_rc policy_parse(struct ff_str json, struct arena *arena, struct policy_facts *out, struct ff_error *e) {
+enum ff_rc policy_parse(struct ff_str json, struct arena *arena, struct policy_facts *out,
+                        struct ff_error *e) {
   struct scope s = {.path = "", .argument = "policy", .arena = arena, .e = e};
   *out = (struct policy_facts){.auto_reclaim_delay_ms = -1,
                                .retention_ms = -1,
@@ -352,46 +365,10 @@ enum ff_rc policy_parse(struct ff_str json, struct arena *arena, struct policy_f
   return read_members(&s, out);
 }
 
-enum ff_rc retry_policy_parse(struct ff_str json, struct arena *arena, struct retry_policy *out, struct ff_error *e) {
+enum ff_rc retry_policy_parse(struct ff_str json, struct arena *arena, struct retry_policy *out,
+                              struct ff_error *e) {
   struct scope s = {.path = "", .argument = "retry_policy_json", .arena = arena, .e = e};
   *out = (struct retry_policy){0};
   TRY(read_text(json, &s));
   return s.object ? read_retry_policy(&s, "backoff.", out) : FF_OK;
-}
-
-/* ---- decisions ---- */
-
-enum ff_failure_class failure_class_of(struct ff_str category) {
-  int word = ff_word_parse(FF_WORD_failure_class, category);
-  if (word >= 0) return (enum ff_failure_class)word;
-  return text_equal_c(category, "attempt_timeout") ? FF_failure_class_timeout : FF_failure_class_transient;
-}
-
-bool retry_decide(const struct retry_policy *policy, enum ff_failure_class class_, struct ff_str category,
-                  uint32_t retry_count) {
-  if (!policy->present || retry_count >= policy->max_retries) return false;
-  if (class_ == FF_failure_class_permanent || class_ == FF_failure_class_cancelled) return false;
-  if (policy->retryable_category_count == 0) return true;
-  for (size_t i = 0; i < policy->retryable_category_count; i++)
-    if (text_equal(policy->retryable_categories[i], category)) return true;
-  return false;
-}
-
-/* By squaring, so that the result does not depend on a machine's pow(). */
-static double power(double base, uint32_t exponent) {
-  double result = 1.0;
-  for (; exponent; exponent >>= 1, base *= base)
-    if (exponent & 1) result *= base;
-  return result;
-}
-
-int64_t retry_backoff_ms(struct tx *tx, const struct retry_policy *policy, uint32_t retry_count) {
-  if (!policy->exponential) return policy->delay_ms;
-  double delay = (double)policy->initial_delay_ms * power(policy->multiplier, retry_count);
-  int64_t delay_ms = policy->max_delay_ms;
-  if (delay < (double)policy->max_delay_ms) delay_ms = (int64_t)delay; /* false for NaN and infinity */
-  if (!policy->jitter) return delay_ms;
-  double uniform = (double)(tx_random(tx) >> 11) * 0x1p-53; /* [0, 1) */
-  double jittered = (double)delay_ms * (0.5 + 0.5 * uniform);
-  return jittered < (double)delay_ms ? (int64_t)jittered : delay_ms;
 }
