@@ -1,0 +1,48 @@
+/*
+ * What the read operations and the tag operations share. Nothing here writes.
+ */
+#ifndef OP_READ_H
+#define OP_READ_H
+
+#include "op/execution.h"
+
+/* The prepare phase of operations whose arguments are `size, execution_id`; prep begins with an
+ * exec_id. READ_TAKES_ID proves the shape. */
+enum ff_rc read_prepare_id(const struct op_config *, const void *args, void *prep, struct arena *,
+                           struct ff_error *) MUST_USE;
+#define READ_ID_OFFSET offsetof(struct ff_describe_execution_args, execution_id)
+#define READ_TAKES_ID(op)                                                      \
+  static_assert(offsetof(struct ff_##op##_args, execution_id) == READ_ID_OFFSET, \
+                "execution_id comes first")
+
+/* The execution of a prep that begins with its id; NULL when there is none (01 RC-34). */
+enum ff_rc read_execution(struct tx *, const void *prep, const struct execution **) MUST_USE;
+
+/* Stored data that breaks its own rules: `<op>: exec_core: <field>: <problem>` (01 CV-8). */
+enum ff_rc read_corrupt(const char *op, const char *field, const char *problem, struct ff_error *);
+/* The tags of a record; corruption when they are no map. */
+enum ff_rc read_tags(const char *op, const struct execution *, struct arena *, struct ff_pairs *,
+                     struct ff_error *) MUST_USE;
+/* view_execution with the same check. */
+enum ff_rc read_view(const char *op, const struct execution *, struct arena *,
+                     struct ff_execution *, struct ff_error *) MUST_USE;
+
+/* Rows of a listing as they are found, viewed once the page is complete. */
+struct read_page {
+  const char *op;
+  uint32_t limit, count;
+  const struct execution **rows; /* limit of them */
+};
+struct read_page read_page_new(const char *op, uint32_t limit, struct arena *);
+enum ff_rc read_page_view(const struct read_page *, struct arena *, struct ff_executions *,
+                          struct ff_error *) MUST_USE;
+
+/* RC-35 and LM-34 for a single key: invalid_input `invalid tag key: …`. */
+enum ff_rc tag_key_check(struct ff_str key, struct ff_error *) MUST_USE;
+/* The detail of such an error: printable, shortened. */
+void tag_key_quote(struct ff_str key, char out[128]);
+#define TAG_KEY_MAX_BYTES 256
+#define TAG_VALUE_MAX_BYTES 4096
+#define TAGS_TOTAL_MAX_BYTES (16 * 1024)
+
+#endif
