@@ -23,14 +23,18 @@ enum ff_rc store_open(struct ff_str url, const struct store_options *options, st
   *out = NULL;
   const char *colon = url.len ? memchr(url.ptr, ':', url.len) : NULL;
   if (!colon)
-    return error_field(e, FF_CODE_config, "url", "a store URL needs a scheme; accepted are " SCHEMES_ACCEPTED);
+    return error_field(e, FF_CODE_config, "url",
+                       "a store URL needs a scheme; accepted are " SCHEMES_ACCEPTED);
   struct ff_str scheme = text_of(url.ptr, (size_t)(colon - url.ptr));
   struct ff_str rest = text_of(colon + 1, url.len - scheme.len - 1);
   for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-    if (text_equal_c(scheme, schemes[i].scheme)) return schemes[i].open(rest, options ? options : &defaults, out, e);
-  int shown = scheme.len < 32 ? (int)scheme.len : 32; /* what follows may hold a password: never shown */
-  return error_field(e, FF_CODE_config, "url", "unknown store scheme `%.*s:`; accepted are " SCHEMES_ACCEPTED,
-                     shown, scheme.ptr);
+    if (text_equal_c(scheme, schemes[i].scheme))
+      return schemes[i].open(rest, options ? options : &defaults, out, e);
+  int shown =
+      scheme.len < 32 ? (int)scheme.len : 32; /* what follows may hold a password: never shown */
+  return error_field(e, FF_CODE_config, "url",
+                     "unknown store scheme `%.*s:`; accepted are " SCHEMES_ACCEPTED, shown,
+                     scheme.ptr);
 }
 
 void store_close(struct store *s) {
@@ -53,7 +57,8 @@ static void check_key_field(const struct field *f, const void *record) {
 
 static void check_key(enum record_kind kind, const void *key) {
   INVARIANT((unsigned)kind < RECORD_KIND_COUNT && key);
-  for (unsigned i = 0; i < record_infos[kind].key_count; i++) check_key_field(&record_infos[kind].fields[i], key);
+  for (unsigned i = 0; i < record_infos[kind].key_count; i++)
+    check_key_field(&record_infos[kind].fields[i], key);
 }
 
 static void check_words(enum record_kind kind, const void *record) {
@@ -67,8 +72,8 @@ static void check_words(enum record_kind kind, const void *record) {
   }
 }
 
-void store_check_fetch(const struct store_get *gets, uint32_t get_count, const struct store_scan *scans,
-                       uint32_t scan_count) {
+void store_check_fetch(const struct store_get *gets, uint32_t get_count,
+                       const struct store_scan *scans, uint32_t scan_count) {
   INVARIANT((gets || !get_count) && (scans || !scan_count));
   for (uint32_t i = 0; i < get_count; i++) check_key(gets[i].kind, gets[i].key);
   for (uint32_t i = 0; i < scan_count; i++) {
@@ -80,7 +85,8 @@ void store_check_fetch(const struct store_get *gets, uint32_t get_count, const s
   }
 }
 
-static size_t encoded_index_key(enum index_id index, const void *record, uint8_t *scratch, size_t scratch_size) {
+static size_t encoded_index_key(enum index_id index, const void *record, uint8_t *scratch,
+                                size_t scratch_size) {
   unsigned parts = index_infos[index].part_count;
   size_t len = index_key_size(index, record, parts);
   return len <= scratch_size ? index_key_encode(index, record, parts, scratch) : 0;
@@ -108,8 +114,8 @@ static void check_scanned(const struct store_scan *s) {
   }
 }
 
-void store_check_fetched(const struct store_get *gets, uint32_t get_count, const struct store_scan *scans,
-                         uint32_t scan_count) {
+void store_check_fetched(const struct store_get *gets, uint32_t get_count,
+                         const struct store_scan *scans, uint32_t scan_count) {
   for (uint32_t i = 0; i < get_count; i++) {
     if (!gets[i].record) continue;
     const struct record_info *info = &record_infos[gets[i].kind];
@@ -118,7 +124,8 @@ void store_check_fetched(const struct store_get *gets, uint32_t get_count, const
       if (f->type == FIELD_TEXT)
         INVARIANT(text_equal(*text_at(f, gets[i].key), *text_at(f, gets[i].record)));
     }
-    INVARIANT(info->tag == RECORD_TAG_LOG || ((const struct record_head *)gets[i].record)->version > 0);
+    INVARIANT(info->tag == RECORD_TAG_LOG ||
+              ((const struct record_head *)gets[i].record)->version > 0);
   }
   for (uint32_t i = 0; i < scan_count; i++) check_scanned(&scans[i]);
 }
@@ -129,12 +136,13 @@ static void check_write(const struct store_write *w) {
   const struct record_head *head = w->record;
   INVARIANT(info->tag != RECORD_TAG_LOG);
   switch (w->kind) {
-    case STORE_INSERT: INVARIANT(w->base_version == 0 && head->version > 0); break;
-    case STORE_UPDATE: INVARIANT(w->base_version > 0 && head->version > w->base_version); break;
-    case STORE_DELETE: INVARIANT(w->base_version > 0); return;
+  case STORE_INSERT: INVARIANT(w->base_version == 0 && head->version > 0); break;
+  case STORE_UPDATE: INVARIANT(w->base_version > 0 && head->version > w->base_version); break;
+  case STORE_DELETE: INVARIANT(w->base_version > 0); return;
   }
   for (unsigned i = 0; i < info->key_count; i++)
-    if (info->fields[i].type == FIELD_UUID) INVARIANT(!field_is_default(&info->fields[i], w->record));
+    if (info->fields[i].type == FIELD_UUID)
+      INVARIANT(!field_is_default(&info->fields[i], w->record));
   check_words(w->record_kind, w->record);
 }
 
@@ -146,13 +154,16 @@ static uint32_t tag_of(enum record_kind kind, const void *record) {
   return partition;
 }
 
-void store_check_groups(const struct store *s, const struct store_group *groups, uint32_t group_count) {
+void store_check_groups(const struct store *s, const struct store_group *groups,
+                        uint32_t group_count) {
   for (uint32_t g = 0; g < group_count; g++) {
     const struct store_group *group = &groups[g];
-    uint32_t tag = group->write_count ? tag_of(group->writes[0].record_kind, group->writes[0].record) : 0;
+    uint32_t tag =
+        group->write_count ? tag_of(group->writes[0].record_kind, group->writes[0].record) : 0;
     for (uint32_t i = 0; i < group->write_count; i++) {
       check_write(&group->writes[i]);
-      INVARIANT(s->traits.one_domain || tag_of(group->writes[i].record_kind, group->writes[i].record) == tag);
+      INVARIANT(s->traits.one_domain ||
+                tag_of(group->writes[i].record_kind, group->writes[i].record) == tag);
     }
     for (uint32_t i = 0; i < group->event_count; i++) {
       const struct event *event = group->events[i];
