@@ -17,6 +17,8 @@ enum {
 struct chosen {
   const struct execution **items;
   uint32_t count;
+  struct candidates *walks; /* those used, NULL for a repeat */
+  size_t walk_count;
 };
 
 static enum ff_rc acquire_prepare(const struct op_config *config, const void *args, void *prep,
@@ -99,7 +101,9 @@ static enum ff_rc choose_eligible(struct tx *tx, const struct acquire_args *a,
   struct candidates *walks = ARENA_ARRAY(tx_arena(tx), struct candidates, a->lane_ids.count);
   size_t count = 0;
   TRY(open_walks(tx, a, walks, &count));
+  out->walks = walks;
   for (size_t i = 0; i < count && out->count < a->max; i++) {
+    out->walk_count = i + 1;
     while (out->count < a->max) {
       const struct execution *x = NULL;
       enum ff_rc rc = candidates_next_admitted(&walks[i], &x);
@@ -115,22 +119,14 @@ static enum ff_rc choose_eligible(struct tx *tx, const struct acquire_args *a,
 
 /* ---- load ---- */
 
-static void note(enum ff_rc rc, enum ff_rc *worst) {
-  if (rc != FF_OK && *worst != FF_MISS) *worst = rc;
-}
-
-/* The large payloads, and the dead grants a claim removes. */
 static enum ff_rc load(struct tx *tx, const struct chosen *chosen) {
   enum ff_rc worst = FF_OK;
   for (uint32_t i = 0; i < chosen->count; i++) {
-    const struct execution *x = chosen->items[i];
-    struct exec_id id = execution_id_of(x);
-    const struct payload *payload = NULL;
-    const struct grant *grant = NULL;
-    if (x->payload_external)
-      note(tx_get_payload(tx, EXECUTION_KEY(payload, id), &payload), &worst);
-    if (x->grant_expires_at) note(tx_get_grant(tx, EXECUTION_KEY(grant, id), &grant), &worst);
+    enum ff_rc rc = candidate_load(tx, chosen->items[i], true);
+    if (rc != FF_OK && worst != FF_MISS) worst = rc;
   }
+  if (worst == FF_MISS)
+    for (size_t i = 0; i < chosen->walk_count; i++) candidates_prefetch(&chosen->walks[i], true);
   return worst;
 }
 
@@ -167,7 +163,8 @@ static enum ff_rc acquire_run(struct tx *tx, const void *args, const void *prep,
   const struct acquire_args *a = args;
   struct acquire_result *r = result;
   (void)prep, (void)e;
-  struct chosen chosen = {ARENA_ARRAY(tx_arena(tx), const struct execution *, a->max), 0};
+  struct chosen chosen = {
+      .items = ARENA_ARRAY(tx_arena(tx), const struct execution *, a->max)};
   if (text_nonempty(a->request_id)) TRY(choose_claimed(tx, a, &chosen));
   bool repeated = chosen.count > 0;
   if (!repeated) TRY(choose_eligible(tx, a, &chosen));

@@ -10,6 +10,7 @@
 enum {
   SETS_EXPECTED = 1024, /* a limit, not a cost: a lane has a handful of distinct sets */
   SETS_MAX = 4096,      /* beyond that, sets in byte order are not looked at: bounds the rounds */
+  PREFETCH_MAX = 256,   /* candidates per head */
   PASSED_MAX = 256      /* granted candidates passed over per head and call (02 L-80, 06 S-46) */
 };
 
@@ -140,6 +141,31 @@ enum ff_rc candidates_next(struct candidates *c, const struct execution **out) {
   *out = best->next;
   best->next = NULL;
   return FF_OK;
+}
+
+/* ---- what a claim needs beside the row ---- */
+
+enum ff_rc candidate_load(struct tx *tx, const struct execution *x, bool payload) {
+  struct exec_id id = execution_id_of(x);
+  const struct payload *ignored_payload = NULL;
+  const struct grant *ignored_grant = NULL;
+  enum ff_rc first = FF_OK, second = FF_OK;
+  if (payload && x->payload_external)
+    first = tx_get_payload(tx, EXECUTION_KEY(payload, id), &ignored_payload);
+  if (x->grant_expires_at) second = tx_get_grant(tx, EXECUTION_KEY(grant, id), &ignored_grant);
+  return first != FF_OK ? first : second;
+}
+
+void candidates_prefetch(struct candidates *c, bool payloads) {
+  int64_t now = tx_now(c->tx);
+  for (uint32_t i = 0; i < c->count; i++) {
+    struct candidate_head *head = &c->heads[i];
+    const struct execution *x = head->next ? head->next : tx_scan_next_loaded(&head->scan);
+    for (uint32_t seen = 0; x && seen < PREFETCH_MAX; seen++) {
+      if (x->grant_expires_at <= now) (void)!candidate_load(c->tx, x, payloads);
+      x = tx_scan_next_loaded(&head->scan);
+    }
+  }
 }
 
 /* ---- admission ---- */

@@ -46,5 +46,11 @@ enum ff_rc candidates_next_admitted(struct candidates *, const struct execution 
 /* Asks for more of every head. Before an operation over several walks hands up FF_MISS, so that all
  * of them grow in the same round. */
 void candidates_expand(struct candidates *);
+/* Loads what a claim of this candidate needs beside its row, as below. */
+enum ff_rc candidate_load(struct tx *, const struct execution *, bool payload) MUST_USE;
+/* Asks for what a claim of each loaded candidate needs beside its row: large payloads (when wanted)
+ * and dead grants. Before an operation hands up FF_MISS over one of them: the other claims of its
+ * batch will want the next candidates, and would otherwise cost a round each. Ends the walk. */
+void candidates_prefetch(struct candidates *, bool payloads);
 
 #endif

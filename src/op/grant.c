@@ -190,6 +190,9 @@ static enum ff_rc cycle_run(struct tx *tx, const void *args, const void *prep, v
     r->outcome = FF_outcome_no_work;
     return FF_OK;
   }
+  enum ff_rc rc = candidate_load(tx, read, false);
+  if (rc == FF_MISS) candidates_prefetch(&walk, false);
+  TRY(rc);
   struct execution *x = tx_edit_execution(tx, read);
   TRY(grant_store(tx, x, t));
   struct exec_id id = execution_id_of(x);

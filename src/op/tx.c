@@ -41,27 +41,30 @@ enum ff_rc tx_scan_open(struct tx *tx, enum index_id index, const void *from, bo
   struct range *r = range_find(tx->overlay, index, from, after);
   *scan = (struct tx_scan){.tx = tx, .range = r, .position = r->first_live};
   if (r->asked) return FF_OK;
-  r->wanted = expect > r->wanted ? expect : r->wanted;
-  if (r->wanted == 0) r->wanted = 1;
+  r->wanted += expect ? expect : 1; /* every operation of the batch wants its own share */
   return FF_MISS;
 }
 
 #define SCAN_GROWTH 64
 
-enum ff_rc tx_scan_next(struct tx_scan *scan, const void **record) {
+const void *tx_scan_next_loaded(struct tx_scan *scan) {
   struct range *r = scan->range;
-  *record = NULL;
   while (scan->position < r->count) {
     struct range_entry *e = &r->entries[scan->position];
     bool live = e->slot->current == e->record;
     if (!live && scan->position == r->first_live) r->first_live++;
     scan->position++;
     if (!live || e->slot->how != STAGED_NONE) continue;
-    *record = e->record;
     scan->served++;
-    return FF_OK;
+    return e->record;
   }
-  if (r->complete) return FF_OK;
+  return NULL;
+}
+
+enum ff_rc tx_scan_next(struct tx_scan *scan, const void **record) {
+  struct range *r = scan->range;
+  *record = tx_scan_next_loaded(scan);
+  if (*record || r->complete) return FF_OK;
   uint32_t more = r->loaded / 2 > SCAN_GROWTH ? r->loaded / 2 : SCAN_GROWTH;
   if (r->wanted < r->loaded + more) r->wanted = r->loaded + more;
   return FF_MISS;

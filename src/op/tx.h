@@ -75,6 +75,9 @@ struct tx_scan {
 enum ff_rc tx_scan_open(struct tx *, enum index_id, const void *from, bool after, uint32_t expect, struct tx_scan *) MUST_USE;
 /* The next record, or NULL at the end. FF_MISS: more must be loaded first. */
 enum ff_rc tx_scan_next(struct tx_scan *, const void **record) MUST_USE;
+/* The next one that is loaded already, NULL when there is none: looks ahead without asking for more. An operation about to hand up
+ * FF_MISS uses it to ask at once for what the others of its batch will want next. */
+const void *tx_scan_next_loaded(struct tx_scan *);
 
 /* ---- declaring: what can be read off the arguments, loaded before the first run ---- */
 struct declare;
