@@ -269,18 +269,22 @@ static enum ff_rc read_quota_policy_id(const struct scope *s, struct uuid *out) 
 
 /* ---- routing: 01 PO-8 ---- */
 
+/* capabilities_csv, naming the argument. */
+static enum ff_rc join_tokens(const struct scope *s, const struct ff_str *tokens, size_t count,
+                              struct ff_str *csv) {
+  struct ff_error problem;
+  struct ff_strs set = {tokens, count};
+  if (capabilities_csv(set, "required", s->arena, csv, &problem) == FF_OK) return FF_OK;
+  return error_field(s->e, problem.code, s->argument, "%s", problem.detail);
+}
+
 /* An element that is not text is only reported when none before it offends. */
-static enum ff_rc check_tokens_before(const struct scope *s, const struct ff_str *tokens,
-                                      size_t count) {
+static enum ff_rc refuse_non_string(const struct scope *s, const struct ff_str *tokens,
+                                    size_t count) {
   for (size_t i = 0; i < count; i++) {
-    struct ff_error first;
     struct ff_str unused;
     if (tokens[i].len > 4096) continue; /* a matter of the whole set, judged after its elements */
-    if (capabilities_csv((struct ff_strs){&tokens[i], 1}, "required", s->arena, &unused, &first) ==
-        FF_OK)
-      continue;
-    if (s->e) *s->e = first;
-    return first.rc;
+    TRY(join_tokens(s, &tokens[i], 1, &unused));
   }
   return error_field(s->e, FF_CODE_invalid_capabilities, s->argument, "required:non_string_token");
 }
@@ -298,10 +302,10 @@ static enum ff_rc read_routing(const struct scope *s, struct ff_str *csv) {
   struct ff_str *tokens = ARENA_ARRAY(s->arena, struct ff_str, array->count + 1);
   size_t n = 0;
   for (const struct json *item = array->first; item; item = item->next) {
-    if (item->type != JSON_STRING) return check_tokens_before(s, tokens, n);
+    if (item->type != JSON_STRING) return refuse_non_string(s, tokens, n);
     tokens[n++] = item->text;
   }
-  return capabilities_csv((struct ff_strs){tokens, n}, "required", s->arena, csv, s->e);
+  return join_tokens(s, tokens, n, csv);
 }
 
 /* ---- the whole ---- */
