@@ -270,7 +270,7 @@ static bool expect_member(struct script *s, char *word, const char *whole) {
 
 static bool expect(struct script *s, char *rest) {
   char whole[1024];
-  snprintf(whole, sizeof whole, "%s", rest);
+  snprintf(whole, sizeof whole, "%.1000s", rest);
   while (*rest == ' ') rest++;
   if (*rest == '!') return expect_error(s, rest, whole);
   if (s->rc != FF_OK) return mismatch(s, whole);
