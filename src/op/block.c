@@ -13,7 +13,7 @@
 enum { DETAIL_MAX_BYTES = 1024 };
 
 struct block_prep {
-  struct exec_id id;
+  struct exec_id id; /* first: declare_prepared_execution */
   bool known; /* reason is one of the table */
   enum ff_blocking_reason reason;
 };
@@ -89,11 +89,6 @@ static void unblock(struct tx *tx, const struct execution *read) {
                 FF_blocking_reason_waiting_for_worker, (struct ff_str){0});
 }
 
-static void declare_target(struct declare *d, const void *args, const void *prep) {
-  (void)args;
-  declare_execution(d, ((const struct block_prep *)prep)->id);
-}
-
 /* ---- block_execution_for_admission, block_route: refusals are outcomes (S-21) ---- */
 
 /* lane_id is informational: the execution's own lane decides where it is listed. */
@@ -149,7 +144,7 @@ static enum ff_rc admission_run(struct tx *tx, const void *args, const void *pre
 }
 
 const struct op_code op_code_block_execution_for_admission = {
-    sizeof(struct block_prep), admission_prepare, declare_target, admission_run};
+    sizeof(struct block_prep), admission_prepare, declare_prepared_execution, admission_run};
 
 static enum ff_rc route_prepare(const struct op_config *config, const void *args, void *prep,
                                 struct arena *arena, struct ff_error *e) {
@@ -172,7 +167,7 @@ static enum ff_rc route_run(struct tx *tx, const void *args, const void *prep, v
 }
 
 const struct op_code op_code_block_route = {sizeof(struct block_prep), route_prepare,
-                                            declare_target, route_run};
+                                            declare_prepared_execution, route_run};
 
 /* ---- unblock_execution: 04 FU-1 … FU-5 ---- */
 
@@ -202,7 +197,7 @@ static enum ff_rc unblock_run(struct tx *tx, const void *args, const void *prep,
 }
 
 const struct op_code op_code_unblock_execution = {sizeof(struct block_prep), unblock_prepare,
-                                                  declare_target, unblock_run};
+                                                  declare_prepared_execution, unblock_run};
 
 /* ---- place_hold, release_hold: 06 S-25, S-26 ---- */
 
@@ -233,8 +228,8 @@ static enum ff_rc hold_run(struct tx *tx, const void *args, const void *prep, vo
   return block(tx, x, p->reason, a->reason_detail);
 }
 
-const struct op_code op_code_place_hold = {sizeof(struct block_prep), hold_prepare, declare_target,
-                                           hold_run};
+const struct op_code op_code_place_hold = {sizeof(struct block_prep), hold_prepare,
+                                           declare_prepared_execution, hold_run};
 
 static enum ff_rc release_prepare(const struct op_config *config, const void *args, void *prep,
                                   struct arena *arena, struct ff_error *e) {
@@ -266,4 +261,4 @@ static enum ff_rc release_run(struct tx *tx, const void *args, const void *prep,
 }
 
 const struct op_code op_code_release_hold = {sizeof(struct block_prep), release_prepare,
-                                             declare_target, release_run};
+                                             declare_prepared_execution, release_run};

@@ -7,11 +7,12 @@
  */
 #include "flowfabric/lifecycle.h"
 #include "op/grant.h"
+#include "op/reclaim.h"
 
 enum { POLICY_JSON_MAX_BYTES = 256 * 1024, GRANT_KEY_MAX_BYTES = 256 };
 
 struct claim_prep {
-  struct exec_id id;
+  struct exec_id id; /* first: declare_prepared_execution */
   struct uuid lease_id, attempt_id; /* the caller's; nil where the engine mints them */
 };
 
@@ -258,7 +259,9 @@ static enum ff_rc reclaim_token_prepare(const struct op_config *config, const vo
 /* L-89: with a reclaim grant the body of 02 §12.3, whose refusals are none here. */
 static enum ff_rc reclaim_by_token(struct tx *tx, const struct ff_claim_from_reclaim_args *a,
                                    const struct execution *x,
-                                   struct ff_claim_from_reclaim_result *r) {
+                                   struct ff_claim_from_reclaim_result *r, struct ff_error *e) {
+  if (lease_is_lost(x) && !text_equal(x->lane_id, a->lane_id))
+    return error_field(e, FF_CODE_invalid_input, "lane_id", "lane_mismatch");
   struct reclaim_request request = {
       .claim = {.lease = {.lease_id = tx_mint_uuid(tx),
                           .worker_id = a->worker_id,
@@ -284,7 +287,7 @@ static enum ff_rc reclaim_token_run(struct tx *tx, const void *args, const void 
   TRY(find(tx, id, &x));
   TRY(tx_get_grant(tx, EXECUTION_KEY(grant, id), &grant));
   if (x && grant && grant->grant_kind == FF_grant_kind_reclaim)
-    return reclaim_by_token(tx, args, x, r);
+    return reclaim_by_token(tx, args, x, r, e);
   struct ff_claim_from_resume_grant_args token = as_resume_token(args);
   struct ff_claim_from_resume_grant_result resumed = {0};
   TRY(resume_by_token(tx, &token, x, &resumed, e));
@@ -361,10 +364,5 @@ static enum ff_rc operator_run(struct tx *tx, const void *args, const void *prep
   return FF_OK;
 }
 
-static void operator_declare(struct declare *d, const void *args, const void *prep) {
-  (void)args;
-  declare_execution(d, ((const struct claim_prep *)prep)->id);
-}
-
 const struct op_code op_code_issue_grant_and_claim = {
-    sizeof(struct claim_prep), operator_prepare, operator_declare, operator_run};
+    sizeof(struct claim_prep), operator_prepare, declare_prepared_execution, operator_run};

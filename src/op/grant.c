@@ -79,7 +79,7 @@ struct ff_str grant_key(struct arena *arena, struct exec_id id, enum ff_grant_ki
 /* ---- issue_claim_grant ---- */
 
 struct issue_prep {
-  struct exec_id id;
+  struct exec_id id; /* first: declare_prepared_execution */
   struct grant_terms terms;
 };
 
@@ -99,11 +99,6 @@ static enum ff_rc issue_prepare(const struct op_config *config, const void *args
   TRY(grant_check_terms(&p->terms, e));
   return capabilities_csv(a->worker_capabilities, "worker", arena, &p->terms.worker_capabilities,
                           e);
-}
-
-static void issue_declare(struct declare *d, const void *args, const void *prep) {
-  (void)args;
-  declare_execution(d, ((const struct issue_prep *)prep)->id);
 }
 
 /* Rows 2 … 5 of the table in 06 D.2. */
@@ -149,7 +144,7 @@ static enum ff_rc issue_run(struct tx *tx, const void *args, const void *prep, v
 }
 
 const struct op_code op_code_issue_claim_grant = {sizeof(struct issue_prep), issue_prepare,
-                                                  issue_declare, issue_run};
+                                                  declare_prepared_execution, issue_run};
 
 /* ---- claim_for_worker ---- */
 

@@ -9,32 +9,22 @@
 
 enum { PRIORITY_MAX = 9000 }; /* 01 PO-9 */
 
-struct priority_prep {
-  struct exec_id id;
-};
-
 /* lane_id is informational: the execution knows its lane. */
 static enum ff_rc priority_prepare(const struct op_config *config, const void *args, void *prep,
                                    struct arena *arena, struct ff_error *e) {
   const struct ff_change_priority_args *a = args;
-  struct priority_prep *p = prep;
   (void)arena;
-  TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
+  TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, prep, e));
   return text_nonempty(a->lane_id) ? lane_check(a->lane_id, "lane_id", e) : FF_OK;
-}
-
-static void priority_declare(struct declare *d, const void *args, const void *prep) {
-  (void)args;
-  declare_execution(d, ((const struct priority_prep *)prep)->id);
 }
 
 static enum ff_rc priority_run(struct tx *tx, const void *args, const void *prep, void *result,
                                struct ff_error *e) {
   const struct ff_change_priority_args *a = args;
-  const struct priority_prep *p = prep;
+  struct exec_id id = *(const struct exec_id *)prep;
   struct ff_change_priority_result *r = result;
   const struct execution *read = NULL;
-  TRY(execution_load(tx, p->id, &read, e));
+  TRY(execution_load(tx, id, &read, e));
   if (read->lifecycle_phase != FF_lifecycle_phase_runnable ||
       read->eligibility_state != FF_eligibility_state_eligible_now)
     return error_set(e, FF_CODE_execution_not_eligible, NULL);
@@ -48,9 +38,9 @@ static enum ff_rc priority_run(struct tx *tx, const void *args, const void *prep
   event->details = arena_printf(tx_arena(tx), "{\"old_priority\":%d,\"new_priority\":%d}",
                                 read->priority, x->priority);
   r->outcome = FF_outcome_changed;
-  exec_id_format(p->id, &r->execution_id);
+  exec_id_format(id, &r->execution_id);
   return FF_OK;
 }
 
-const struct op_code op_code_change_priority = {sizeof(struct priority_prep), priority_prepare,
-                                                priority_declare, priority_run};
+const struct op_code op_code_change_priority = {sizeof(struct exec_id), priority_prepare,
+                                                declare_prepared_execution, priority_run};

@@ -152,7 +152,7 @@ const struct op_code op_code_drop_idempotency = {0, drop_prepare, drop_declare, 
 
 /* Stored due times rest on the configuration of the process that wrote them. What is not due by
  * ours is passed over, at most this many a call: it must not hide what is. */
-enum { DUE_PASSED_MAX = 256 };
+enum { DUE_PASSED_MAX = 10000 };
 
 static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
                                struct arena *arena, struct ff_error *e) {

@@ -11,21 +11,11 @@
 
 enum { REPLAYS_DEFAULT = 10 }; /* 01 PO-1, also without a policy */
 
-struct replay_prep {
-  struct exec_id id;
-};
-
 static enum ff_rc replay_prepare(const struct op_config *config, const void *args, void *prep,
                                  struct arena *arena, struct ff_error *e) {
   const struct ff_replay_execution_args *a = args;
-  struct replay_prep *p = prep;
   (void)arena;
-  return exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e);
-}
-
-static void replay_declare(struct declare *d, const void *args, const void *prep) {
-  (void)args;
-  declare_execution(d, ((const struct replay_prep *)prep)->id);
+  return exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, prep, e);
 }
 
 static enum ff_rc check_replayable(const struct execution *x, struct ff_error *e) {
@@ -84,11 +74,10 @@ static void append_events(struct tx *tx, const struct execution *x) {
 
 static enum ff_rc replay_run(struct tx *tx, const void *args, const void *prep, void *result,
                              struct ff_error *e) {
-  const struct replay_prep *p = prep;
   struct ff_replay_execution_result *r = result;
   const struct execution *read = NULL;
   (void)args;
-  TRY(execution_load(tx, p->id, &read, e));
+  TRY(execution_load(tx, *(const struct exec_id *)prep, &read, e));
   TRY(check_replayable(read, e));
   struct execution *x = tx_edit_execution(tx, read);
   TRY(drop_result(tx, x));
@@ -106,5 +95,5 @@ static enum ff_rc replay_run(struct tx *tx, const void *args, const void *prep, 
   return FF_OK;
 }
 
-const struct op_code op_code_replay_execution = {sizeof(struct replay_prep), replay_prepare,
-                                                 replay_declare, replay_run};
+const struct op_code op_code_replay_execution = {sizeof(struct exec_id), replay_prepare,
+                                                 declare_prepared_execution, replay_run};
