@@ -1,7 +1,9 @@
 /*
- * The argument and result descriptions: nothing outside its struct, nothing twice, nothing forgotten.
+ * The argument and result descriptions: nothing outside its struct, nothing twice, nothing
+ * forgotten.
  *
- * A member is found forgotten in two ways: by a hole that alignment does not explain, and by reading the public headers.
+ * A member is found forgotten in two ways: by a hole that alignment does not explain, and by
+ * reading the public headers.
  */
 #include <setjmp.h>
 #include <stdalign.h>
@@ -122,19 +124,22 @@ static void fields_are_sound(void **state) {
         fail_msg("%s.%s lies outside", s->name, f->name);
       if (f->offset % type_align(f) != 0) fail_msg("%s.%s: wrong type", s->name, f->name);
       if (ends_with(f->name, "_")) fail_msg("%s.%s: trailing underscore", s->name, f->name);
-      bool word = f->type == FF_FIELD_WORD, nested = f->type == FF_FIELD_STRUCT || f->type == FF_FIELD_LIST;
+      bool word = f->type == FF_FIELD_WORD;
+      bool nested = f->type == FF_FIELD_STRUCT || f->type == FF_FIELD_LIST;
       if (word != (f->words >= 0) || (word && !ff_word((enum ff_word_enum)f->words, 0)))
         fail_msg("%s.%s: bad enumeration", s->name, f->name);
       if (nested != (f->fields != NULL)) fail_msg("%s.%s: bad nesting", s->name, f->name);
       if (f->type == FF_FIELD_ID && ends_with(s->name, "_args"))
         fail_msg("%s.%s: ids are results only", s->name, f->name);
       for (uint32_t j = 0; j < k; j++)
-        if (strcmp(f->name, s->fields[j].name) == 0) fail_msg("%s.%s stands twice", s->name, f->name);
+        if (strcmp(f->name, s->fields[j].name) == 0)
+          fail_msg("%s.%s stands twice", s->name, f->name);
     }
   }
 }
 
-/* Fields stand in the order of the struct and leave no hole but what the next one's alignment explains. */
+/* Fields stand in the order of the struct and leave no hole but what the next one's alignment
+ * explains. */
 static void no_holes(void **state) {
   (void)state;
   for (size_t i = 0; i < struct_count; i++) {
@@ -144,7 +149,8 @@ static void no_holes(void **state) {
     if (ends_with(s->name, "_result")) end = sizeof(struct ff_memory *), align = alignof(void *);
     for (uint32_t k = 0; k < s->field_count; k++) {
       const struct ff_field *f = &s->fields[k];
-      if (align_up(end, type_align(f)) != f->offset) fail_msg("%s: a hole before %s", s->name, f->name);
+      if (align_up(end, type_align(f)) != f->offset)
+        fail_msg("%s: a hole before %s", s->name, f->name);
       end = f->offset + type_size(f);
     }
     if (ends_with(s->name, "_args") && align < alignof(uint32_t)) align = alignof(uint32_t);
@@ -158,7 +164,8 @@ static char *read_header(const char *name) {
   char path[1024];
   const char *slash = strrchr(__FILE__, '/');
   int dir = slash ? (int)(slash - __FILE__) : 1;
-  snprintf(path, sizeof path, "%.*s/../../include/flowfabric/%s", dir, slash ? __FILE__ : ".", name);
+  snprintf(path, sizeof path, "%.*s/../../include/flowfabric/%s", dir, slash ? __FILE__ : ".",
+           name);
   FILE *file = fopen(path, "rb");
   if (!file) fail_msg("cannot read %s", path);
   char *text = heap_zalloc(1 << 20);
@@ -175,7 +182,8 @@ static char *read_header(const char *name) {
 static bool described(const struct ff_struct *s, const char *member, size_t len) {
   if (member[len - 1] == '_') len--;
   for (uint32_t i = 0; i < s->field_count; i++)
-    if (strlen(s->fields[i].name) == len && memcmp(s->fields[i].name, member, len) == 0) return true;
+    if (strlen(s->fields[i].name) == len && memcmp(s->fields[i].name, member, len) == 0)
+      return true;
   return false;
 }
 
@@ -189,7 +197,8 @@ static void check_members(const struct ff_struct *s, const char *text, const cha
     const char *first = last;
     while (!strchr(blanks, first[-1]) && first[-1] != ',') first--;
     size_t len = (size_t)(last - first);
-    if ((len == 4 && memcmp(first, "size", 4) == 0) || (len == 6 && memcmp(first, "memory", 6) == 0)) continue;
+    if ((len == 4 && memcmp(first, "size", 4) == 0) || (len == 6 && memcmp(first, "memory", 6) == 0))
+      continue;
     if (!described(s, first, len)) fail_msg("%s.%.*s is not described", s->name, (int)len, first);
   }
 }

@@ -167,7 +167,8 @@ static void shows_lists(void **state) {
 static void shows_handles(void **state) {
   (void)state;
   struct ff_claim_result r = {.outcome = FF_outcome_claimed};
-  r.handle = (struct ff_handle){.backend = FF_backend_sqlite, .kind = FF_handle_kind_fresh, .len = 3,
+  r.handle = (struct ff_handle){.backend = FF_backend_sqlite, .kind = FF_handle_kind_fresh,
+                                .len = 3,
                                 .opaque = {2, 1, 3}};
   assert_printed(&op_result_claim, &r, "outcome=claimed handle=handle(fresh)",
                  "{\"outcome\":\"claimed\",\"handle\":"
@@ -220,7 +221,8 @@ static void reads_scalars(void **state) {
   assert_int_equal(set(&op_args_wait_execution, &w, "until_change", "true"), FF_OK);
   assert_true(w.until_change);
   assert_int_equal(set(&op_args_wait_execution, &w, "until_change", "yes"), FF_VALIDATION);
-  assert_int_equal(set(&op_args_wait_execution, &w, "after_version", "18446744073709551615"), FF_OK);
+  assert_int_equal(set(&op_args_wait_execution, &w, "after_version", "18446744073709551615"),
+                   FF_OK);
   assert_true(w.after_version == UINT64_MAX);
 }
 
