@@ -197,8 +197,8 @@ static void check_members(const struct ff_struct *s, const char *text, const cha
     const char *first = last;
     while (!strchr(blanks, first[-1]) && first[-1] != ',') first--;
     size_t len = (size_t)(last - first);
-    if ((len == 4 && memcmp(first, "size", 4) == 0) || (len == 6 && memcmp(first, "memory", 6) == 0))
-      continue;
+    if (len == 4 && memcmp(first, "size", 4) == 0) continue;
+    if (len == 6 && memcmp(first, "memory", 6) == 0) continue;
     if (!described(s, first, len)) fail_msg("%s.%.*s is not described", s->name, (int)len, first);
   }
 }

@@ -373,7 +373,7 @@ static size_t query_all(struct ff_query_executions_args a, size_t *pages) {
     total += r.executions.count;
     for (size_t i = 0; i < r.executions.count; i++) {
       assert_true(strcmp(last, r.executions.items[i].execution_id.text) < 0);
-      strcpy(last, r.executions.items[i].execution_id.text);
+      memcpy(last, r.executions.items[i].execution_id.text, sizeof last);
     }
     bool more = r.next_cursor.len > 0;
     snprintf(cursor, sizeof cursor, "%.*s", TEXT_ARG(r.next_cursor));
