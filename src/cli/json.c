@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 32, CHUNK_SIZE = 16 * 1024 };
+enum { DEPTH_MAX = 32, MEMBERS_MAX = 256, CHUNK_SIZE = 16 * 1024 };
 
 struct cli_arena_chunk {
   struct cli_arena_chunk *next;
@@ -190,6 +190,7 @@ static bool is_duplicate(const struct cli_json *object, struct ff_str key) {
 static bool read_member(struct reader *r, const struct cli_json *object, struct cli_json *member, int depth) {
   skip_space(r);
   member->key_offset = r->at;
+  if (object->count >= MEMBERS_MAX) return wrong(r, r->at, "more than 256 members");
   if (peek(r) != '"') return wrong(r, r->at, "expected a member name in double quotes");
   if (!read_string(r, &member->key)) return false;
   if (is_duplicate(object, member->key)) return wrong(r, member->key_offset, "the member is there twice");

@@ -1,7 +1,8 @@
 /*
  * Strict JSON in: one document with the place of every value, so that an error can name a column.
  *
- * Numbers keep their text; duplicate members, broken UTF-8, NUL, depth beyond 32, and anything after the document are errors.
+ * Numbers keep their text; duplicate members, broken UTF-8, NUL, depth beyond 32, more
+ * than 256 members in an object, and anything after the document are errors.
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H

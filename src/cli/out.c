@@ -148,3 +148,10 @@ const char *cli_str(struct ff_str text, char *out, size_t out_size) {
   out[len] = '\0';
   return out;
 }
+
+const char *cli_line(struct ff_str text, char *out, size_t out_size) {
+  cli_str(text, out, out_size);
+  for (char *at = out; *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f) *at = ' ';
+  return out;
+}

@@ -46,6 +46,8 @@ const char *cli_time_text(int64_t ms, char out[32]);
 const char *cli_span_text(int64_t ms, char out[32]);
 /* An ff_str as a C string cut to the buffer. */
 const char *cli_str(struct ff_str text, char *out, size_t out_size);
+/* The same without control characters: safe in a message. */
+const char *cli_line(struct ff_str text, char *out, size_t out_size);
 /* Whether bytes are UTF-8 without control characters other than tab and line ends. */
 bool cli_is_text(const void *data, size_t size);
 /* Length of the UTF-8 sequence at text[0..len), 0 when it is none. */

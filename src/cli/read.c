@@ -1,0 +1,312 @@
+/*
+ * Reading executions: ff get, ff attempts and ff events.
+ */
+#include "args.h"
+#include "out.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Opens for reading and checks that exactly one id was given. */
+static int open_for_one(struct cli *cli, const struct cli_args *args) {
+  if (args->word_count != 1) return cli_usage(cli, "%s expects one execution id", cli->verb->name);
+  return cli_open(cli, CLI_READ);
+}
+
+static int missing(const char *execution_id) {
+  return cli_error(CLI_MISSING, "execution_not_found: there is no execution %s", execution_id);
+}
+
+static void show_number(const char *name, uint64_t value) {
+  char text[32];
+  if (!value) return;
+  snprintf(text, sizeof(text), "%" PRIu64, value);
+  cli_show(stdout, name, text);
+}
+
+static void show_str(const char *name, struct ff_str value) {
+  char text[2048];
+  cli_show(stdout, name, cli_line(value, text, sizeof(text)));
+}
+
+static void show_time(const char *name, int64_t ms) {
+  char text[32];
+  cli_show(stdout, name, cli_time_text(ms, text));
+}
+
+static void show_lease(const struct ff_execution *e) {
+  if (!e->leased) return;
+  show_str("worker", e->worker_id);
+  show_str("instance", e->worker_instance_id);
+  show_time("lease until", e->lease_expires_at);
+  cli_show(stdout, "lease", e->lease_id.text);
+  show_number("epoch", e->current_lease_epoch);
+}
+
+static void show_tags(const struct ff_pairs *tags) {
+  for (size_t i = 0; i < tags->count; i++) {
+    char key[300], value[2048], line[2400];
+    cli_line(tags->items[i].key, key, sizeof(key));
+    cli_line(tags->items[i].value, value, sizeof(value));
+    snprintf(line, sizeof(line), "%s=%s", key, value);
+    cli_show(stdout, "tag", line);
+  }
+}
+
+static void show_execution(const struct ff_execution *e) {
+  cli_show(stdout, "execution", e->execution_id.text);
+  cli_show(stdout, "state", ff_word(FF_WORD_public_state, e->public_state));
+  if (e->blocking_reason != FF_blocking_reason_none)
+    cli_show(stdout, "waiting for", ff_word(FF_WORD_blocking_reason, e->blocking_reason));
+  show_str("detail", e->blocking_detail);
+  show_str("kind", e->execution_kind);
+  show_str("lane", e->lane_id);
+  show_str("namespace", e->namespace_);
+  show_str("created by", e->creator_identity);
+  show_number("priority", e->priority > 0 ? (uint64_t)e->priority : 0);
+  show_str("capabilities", e->required_capabilities);
+  cli_show(stdout, "flow", e->flow_id.text);
+  show_number("attempts", e->total_attempt_count);
+  show_number("retries", e->retry_count);
+  show_number("reclaims", e->lease_reclaim_count);
+  show_number("replays", e->replay_count);
+  show_lease(e);
+  show_time("created", e->created_at);
+  show_time("started", e->started_at);
+  show_time("not before", e->delay_until);
+  show_time("deadline", e->execution_deadline_at);
+  show_time("ended", e->completed_at);
+  show_str("failure", e->failure_reason);
+  show_str("category", e->failure_category);
+  show_str("cancelled for", e->cancellation_reason);
+  show_str("cancelled by", e->cancelled_by);
+  if (e->has_progress) {
+    char text[16];
+    snprintf(text, sizeof(text), "%u%%", (unsigned)e->progress_percent);
+    cli_show(stdout, "progress", text);
+    show_str("progress says", e->progress_message);
+  }
+  show_tags(&e->tags);
+}
+
+static int run_get(struct cli *cli, int argc, char **argv) {
+  struct cli_args args;
+  cli_args_init(&args, cli, argc, argv);
+  int code = cli_args_next(&args);
+  if (code != CLI_ARGS_END) return cli_args_stop(code);
+  code = open_for_one(cli, &args);
+  if (code != CLI_OK) return code;
+  struct ff_error error = {0};
+  struct ff_describe_execution_args call = FF_ARGS(describe_execution);
+  struct ff_describe_execution_result found;
+  call.execution_id = ff_text(args.words[0]);
+  if (ff_describe_execution(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, args.words[0], &error);
+  if (found.outcome == FF_outcome_none) {
+    code = missing(args.words[0]);
+  } else if (cli->format == CLI_TABLE) {
+    show_execution(&found.execution);
+  } else {
+    cli_json_struct(stdout, cli_described("describe_execution", "execution"), &found.execution);
+    putchar('\n');
+  }
+  ff_clear(&found);
+  return code;
+}
+
+const struct cli_verb cli_verb_get = {
+  .name = "get",
+  .summary = "show one execution",
+  .usage = "get EID",
+  .examples = "ff get {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+              "ff get EID -o json | jq .public_state",
+  .run = run_get,
+};
+
+static void add_attempt(struct cli_table *table, const struct ff_attempt *a) {
+  char index[16], started[32], took[32] = "", worker[64], why[512];
+  snprintf(index, sizeof(index), "%" PRIu32, a->attempt_index);
+  if (a->ended_at && a->started_at) cli_span_text(a->ended_at - a->started_at, took);
+  struct ff_str reason = a->failure_reason.len ? a->failure_reason : a->suspension_id;
+  const char *cells[] = {index,
+                         ff_word(FF_WORD_attempt_type, a->attempt_type),
+                         ff_word(FF_WORD_attempt_lifecycle, a->attempt_state),
+                         cli_time_text(a->started_at, started),
+                         took,
+                         cli_line(a->worker_instance_id, worker, sizeof(worker)),
+                         cli_line(reason, why, sizeof(why))};
+  cli_table_add(table, cells);
+}
+
+static void print_attempts(struct cli *cli, const struct ff_attempts *attempts) {
+  static const char *const headings[] = {"ATTEMPT", "TYPE", "STATE", "STARTED", "TOOK", "INSTANCE", "REASON"};
+  if (cli->format == CLI_TABLE) {
+    struct cli_table table;
+    cli_table_init(&table, headings, CLI_COUNT(headings));
+    for (size_t i = 0; i < attempts->count; i++) add_attempt(&table, &attempts->items[i]);
+    cli_table_print(&table, stdout);
+    return;
+  }
+  struct cli_list list;
+  cli_list_begin(&list, cli);
+  const struct ff_struct *described = cli_described("list_attempts", "attempts");
+  for (size_t i = 0; i < attempts->count; i++) cli_list_item(&list, described, &attempts->items[i]);
+  cli_list_end(&list);
+}
+
+static int run_attempts(struct cli *cli, int argc, char **argv) {
+  struct cli_args args;
+  cli_args_init(&args, cli, argc, argv);
+  int code = cli_args_next(&args);
+  if (code != CLI_ARGS_END) return cli_args_stop(code);
+  code = open_for_one(cli, &args);
+  if (code != CLI_OK) return code;
+  struct ff_error error = {0};
+  struct ff_list_attempts_args call = FF_ARGS(list_attempts);
+  struct ff_list_attempts_result found;
+  call.execution_id = ff_text(args.words[0]);
+  if (ff_list_attempts(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, args.words[0], &error);
+  if (found.outcome == FF_outcome_none) code = missing(args.words[0]);
+  else print_attempts(cli, &found.attempts);
+  ff_clear(&found);
+  return code;
+}
+
+const struct cli_verb cli_verb_attempts = {
+  .name = "attempts",
+  .summary = "list the attempts of one execution",
+  .usage = "attempts EID",
+  .examples = "ff attempts {fp:7}:550e8400-e29b-41d4-a716-446655440000",
+  .run = run_attempts,
+};
+
+/* ---- events ---- */
+enum { AFTER, LIMIT, FOLLOW };
+static const struct cli_option event_options[] = {
+  [AFTER] = {"after", 0, "EVENT", "only events after this number"},
+  [LIMIT] = {"limit", 'n', "N", "at most so many (default: all)"},
+  [FOLLOW] = {"follow", 'f', NULL, "go on until the execution ended"},
+  {NULL, 0, NULL, NULL},
+};
+
+struct event_query {
+  const char *execution_id;
+  uint64_t after;
+  int64_t left;
+  bool follow, ended;
+  struct cli_table table;
+  struct cli_list list;
+};
+
+static const char *event_name(const struct ff_event *e) {
+  if (e->completion != FF_terminal_outcome_none) return ff_word(FF_WORD_terminal_outcome, e->completion);
+  if (e->lease_event != FF_lease_event_none) return ff_word(FF_WORD_lease_event, e->lease_event);
+  if (e->operator_event != FF_operator_event_none) return ff_word(FF_WORD_operator_event, e->operator_event);
+  return e->tag_key.ptr ? "tagged" : "-";
+}
+
+static void print_event(struct cli *cli, struct event_query *query, const struct ff_event *e) {
+  if (cli->format != CLI_TABLE) {
+    cli_list_item(&query->list, cli_described("list_events", "events"), e);
+    if (query->follow) fflush(stdout);
+    return;
+  }
+  char number[32], at[32], attempt[16], worker[64], reason[512];
+  snprintf(number, sizeof(number), "%" PRIu64, e->event_id);
+  snprintf(attempt, sizeof(attempt), "%" PRIu32, e->attempt_index);
+  cli_time_text(e->at, at);
+  cli_line(e->worker_instance_id, worker, sizeof(worker));
+  cli_line(e->reason.len ? e->reason : e->details, reason, sizeof(reason));
+  if (query->follow) {
+    printf("%s  %s  %s  attempt %s  %s  %s\n", number, at, event_name(e), attempt, worker, reason);
+    fflush(stdout);
+    return;
+  }
+  const char *cells[] = {number, at, event_name(e), e->attempt_id.text[0] ? attempt : NULL, worker, reason};
+  cli_table_add(&query->table, cells);
+}
+
+/* Reads what is there now. */
+static int read_events(struct cli *cli, struct event_query *query) {
+  for (bool more = true; more && query->left > 0;) {
+    struct ff_error error = {0};
+    struct ff_list_events_args call = FF_ARGS(list_events);
+    struct ff_list_events_result found;
+    call.execution_id = ff_text(query->execution_id);
+    call.after = query->after;
+    call.limit = query->left < 1000 ? (uint32_t)query->left : 1000;
+    if (ff_list_events(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, query->execution_id, &error);
+    bool none = found.outcome == FF_outcome_none;
+    for (size_t i = 0; i < found.events.count; i++) {
+      const struct ff_event *e = &found.events.items[i];
+      print_event(cli, query, e);
+      query->after = e->event_id;
+      query->left--;
+      query->ended = e->completion != FF_terminal_outcome_none;
+    }
+    more = found.more;
+    ff_clear(&found);
+    if (none) return missing(query->execution_id);
+  }
+  return CLI_OK;
+}
+
+static bool is_over(struct cli *cli, const char *execution_id) {
+  struct ff_read_execution_state_args call = FF_ARGS(read_execution_state);
+  struct ff_read_execution_state_result found;
+  call.execution_id = ff_text(execution_id);
+  if (ff_read_execution_state(cli->engine, &call, &found, NULL) != FF_OK) return true;
+  bool over = found.outcome == FF_outcome_none || found.public_state >= FF_public_state_completed;
+  ff_clear(&found);
+  return over;
+}
+
+static int follow_events(struct cli *cli, struct event_query *query) {
+  int64_t until = cli->timeout_ms < 0 ? INT64_MAX : cli_monotonic_ms() + cli->timeout_ms;
+  for (;;) {
+    bool over = is_over(cli, query->execution_id); /* before reading: what ended it is read then */
+    int code = read_events(cli, query);
+    if (code != CLI_OK || over || query->left <= 0) return code;
+    if (cli_monotonic_ms() >= until) return cli_error(CLI_UNREACHABLE, "timeout: %s has not ended", query->execution_id);
+    cli_sleep_ms(250);
+  }
+}
+
+static int list_events(struct cli *cli, struct event_query *query) {
+  static const char *const headings[] = {"EVENT", "AT", "WHAT", "ATTEMPT", "INSTANCE", "REASON"};
+  if (cli->format == CLI_TABLE && !query->follow) cli_table_init(&query->table, headings, CLI_COUNT(headings));
+  if (cli->format != CLI_TABLE) cli_list_begin(&query->list, cli);
+  int code = query->follow ? follow_events(cli, query) : read_events(cli, query);
+  if (cli->format != CLI_TABLE) cli_list_end(&query->list);
+  else if (!query->follow && code == CLI_OK) cli_table_print(&query->table, stdout);
+  return code;
+}
+
+static int run_events(struct cli *cli, int argc, char **argv) {
+  struct event_query query = {.left = INT64_MAX};
+  struct cli_args args;
+  cli_args_init(&args, cli, argc, argv);
+  int option;
+  while ((option = cli_args_next(&args)) >= 0) {
+    int64_t number = 0;
+    if (option != FOLLOW && !cli_parse_number(args.value, 0, INT64_MAX, &number))
+      return cli_usage(cli, "--%s expects a number, got '%s'", event_options[option].name, args.value);
+    if (option == AFTER) query.after = (uint64_t)number;
+    else if (option == LIMIT) query.left = number;
+    else query.follow = true;
+  }
+  if (option != CLI_ARGS_END) return cli_args_stop(option);
+  if (args.word_count != 1) return cli_usage(cli, "events expects one execution id");
+  query.execution_id = args.words[0];
+  int code = cli_open(cli, query.follow ? CLI_WATCH : CLI_READ);
+  return code == CLI_OK ? list_events(cli, &query) : code;
+}
+
+const struct cli_verb cli_verb_events = {
+  .name = "events",
+  .summary = "list what happened to one execution",
+  .usage = "events EID [--after EVENT] [--follow]",
+  .examples = "ff events {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+              "ff events EID --follow -o jsonl",
+  .options = event_options,
+  .run = run_events,
+};
