@@ -157,10 +157,14 @@ static void one_life(void **state) {
   assert_true(text_equal_c(lr.attempts.items[0].worker_id, "w"));
   assert_false(lr.attempts.items[0].has_previous);
   ff_clear(&lr);
+}
 
+/* Of the execution one_life left behind. */
+static void events_in_pages(void **state) {
+  (void)state;
   struct ff_list_events_args e = FF_ARGS(list_events);
   struct ff_list_events_result er;
-  e.execution_id = i.execution_id;
+  e.execution_id = TEXT_LIT(ID("01"));
   e.limit = 1;
   CALL(list_events, e, er);
   assert_int_equal(er.events.count, 1);
@@ -464,6 +468,7 @@ static void round_trip(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(missing_is_none_or_named), cmocka_unit_test(one_life),
+      cmocka_unit_test(events_in_pages),
       cmocka_unit_test(attempts_in_order),        cmocka_unit_test(core_fields),
       cmocka_unit_test(tags),                     cmocka_unit_test(pages),
       cmocka_unit_test(round_trip),
