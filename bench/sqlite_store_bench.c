@@ -1,12 +1,14 @@
 /*
- * What the SQLite store alone costs per lifecycle: create, claim, complete, with their events, grouped as the engine groups them.
+ * What the SQLite store alone costs per lifecycle: create, claim, complete, with their events,
+ * grouped as the engine groups them.
  *
  *   sqlite_store_bench FILE [lifecycles] [group] [partitions]
  *
- * Prints CPU microseconds and log frames per lifecycle, the split by step, and the longest apply. The engine is not involved.
+ * Prints CPU microseconds and log frames per lifecycle, the split by step, and the longest apply.
+ * The engine is not involved.
  */
 #define _GNU_SOURCE /* getrusage, clock_gettime */
-#include "store/store.h"
+#include "store/sqlite_impl.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -41,7 +43,8 @@ struct bench {
 };
 enum { CREATE, CLAIM, COMPLETE };
 
-static struct event *event_of(struct bench *b, const struct execution *x, uint8_t lease_event, int64_t now) {
+static struct event *event_of(struct bench *b, const struct execution *x, uint8_t lease_event,
+                              int64_t now) {
   struct event *v = ARENA_NEW(&b->arena, struct event);
   v->at = now;
   v->partition = x->partition;
@@ -101,7 +104,9 @@ static struct execution *claimed(struct bench *b, const struct execution *old, i
   x->lease_id = fresh(b, now);
   x->worker_id = TEXT_LIT("worker-1");
   x->worker_instance_id = TEXT_LIT("worker-1-instance");
-  x->claim_request_id = arena_printf(&b->arena, "r%016llx", (unsigned long long)hash_mix64(b->seed++));
+  if (getenv("BENCH_REQUEST_IDS"))
+    x->claim_request_id =
+        arena_printf(&b->arena, "r%016llx", (unsigned long long)hash_mix64(b->seed++));
   x->lease_acquired_at = x->lease_last_renewed_at = now;
   x->lease_expires_at = x->next_due_at = now + 30000;
   x->last_transition_at = x->last_mutation_at = now;
@@ -117,22 +122,21 @@ static struct execution *completed(struct bench *b, const struct execution *old,
   x->attempt_state = FF_attempt_state_attempt_terminal;
   x->attempt_lifecycle = FF_attempt_lifecycle_ended_success;
   x->attempt_ended_at = x->completed_at = now;
-  x->lease_id = (struct uuid){{0}};
-  x->worker_id = x->worker_instance_id = (struct ff_str){NULL, 0};
+  x->claim_request_id = (struct ff_str){NULL, 0};
   x->lease_acquired_at = x->lease_last_renewed_at = x->lease_expires_at = 0;
   x->receipt_op = FF_receipt_op_complete;
-  x->receipt_lease_id = old->lease_id;
-  x->receipt_lease_epoch = old->current_lease_epoch;
-  x->receipt_attempt_id = old->attempt_id;
   x->purge_at = x->next_due_at = now + 2592000000;
   x->last_transition_at = x->last_mutation_at = now;
   return x;
 }
 
-static void apply(struct bench *b, int step, struct store_write *writes, const struct event **events,
-                  uint32_t writes_n, uint32_t events_n) {
+static void apply(struct bench *b, int step, struct store_write *writes,
+                  const struct event **events, uint32_t writes_n, uint32_t events_n) {
   struct ff_error e = {0};
-  struct store_group g = {.writes = writes, .write_count = writes_n, .events = events, .event_count = events_n,
+  struct store_group g = {.writes = writes,
+                          .write_count = writes_n,
+                          .events = events,
+                          .event_count = events_n,
                           .valid_until = INT64_MAX};
   double cpu = cpu_us(), wall = wall_us();
   if (b->store->vtable->apply(b->session, &g, 1, &e) || g.outcome != STORE_APPLIED) die(&e);
@@ -152,7 +156,8 @@ static void round_mixed(struct bench *b, const struct execution **active, uint32
   struct store_scan scan = {.index = INDEX_execution_eligible, .from = &from, .limit = n};
   uint32_t w = 0, v = 0;
   int64_t now = 0;
-  for (uint32_t i = 0; i < n; i++) gets[i] = (struct store_get){RECORD_KIND_execution, active[i], NULL};
+  for (uint32_t i = 0; i < n; i++)
+    gets[i] = (struct store_get){RECORD_KIND_execution, active[i], NULL};
   double cpu = cpu_us();
   if (b->store->vtable->fetch(b->session, &b->arena, gets, n, NULL, 0, &now, &e)) die(&e);
   b->fetch_cpu[COMPLETE] += cpu_us() - cpu;
@@ -192,7 +197,9 @@ static void warm_up(struct bench *b, const struct execution **active, uint32_t n
   struct store_write *writes = ARENA_ARRAY(&b->arena, struct store_write, 2 * n);
   for (uint32_t i = 0; i < 2 * n; i++) {
     struct execution *x = created(b, now);
-    if (i < n) x = claimed(b, x, now), record_copy_key(RECORD_KIND_execution, x, (void *)(uintptr_t)active[i]);
+    if (i < n)
+      x = claimed(b, x, now),
+      record_copy_key(RECORD_KIND_execution, x, (void *)(uintptr_t)active[i]);
     x->head.version = 1;
     writes[i] = (struct store_write){STORE_INSERT, RECORD_KIND_execution, x, 0};
   }
@@ -200,15 +207,22 @@ static void warm_up(struct bench *b, const struct execution **active, uint32_t n
   if (b->store->vtable->apply(b->session, &g, 1, &e)) die(&e);
 }
 
+static uint32_t argument(int argc, char **argv, int at, uint32_t otherwise) {
+  uint64_t n = otherwise;
+  if (argc > at && (!parse_u64(ff_text(argv[at]), &n) || n == 0 || n > UINT32_MAX)) exit(2);
+  return (uint32_t)n;
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) return 2;
   struct ff_error e = {0};
-  struct bench b = {.group = argc > 3 ? (uint32_t)atoi(argv[3]) : 64, .partitions = argc > 4 ? (uint32_t)atoi(argv[4]) : 1};
-  uint32_t total = argc > 2 ? (uint32_t)atoi(argv[2]) : 20000;
+  struct bench b = {.group = argument(argc, argv, 3, 64), .partitions = argument(argc, argv, 4, 1)};
+  uint32_t total = argument(argc, argv, 2, 20000);
   bool applied;
   b.seed = random_u64();
   arena_init(&b.arena);
-  if (store_sqlite_open(ff_text(argv[1]), &(struct store_options){.dev_mode = true}, &b.store, &e)) die(&e);
+  if (store_sqlite_open(ff_text(argv[1]), &(struct store_options){.dev_mode = true}, &b.store, &e))
+    die(&e);
   if (b.store->vtable->migrate(b.store, &applied, &e)) die(&e);
   if (b.store->vtable->session_open(b.store, STORE_WRITER, &b.session, &e)) die(&e);
   const struct execution **active = heap_alloc(sizeof *active * b.group);
@@ -224,15 +238,21 @@ int main(int argc, char **argv) {
   }
   cpu = cpu_us() - cpu;
   wall = wall_us() - wall;
-  unsigned samples = b.applies < ARRAY_LEN(b.apply_wall) ? b.applies : (unsigned)ARRAY_LEN(b.apply_wall);
+  int pages, high;
+  sqlite3_db_status(sqlite_store_of(b.store)->db, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &high, 0);
+  unsigned samples =
+      b.applies < ARRAY_LEN(b.apply_wall) ? b.applies : (unsigned)ARRAY_LEN(b.apply_wall);
   qsort(b.apply_wall, samples, sizeof(double), compare_double);
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  printf("n=%u group=%u: %.0f lifecycles/s; CPU us/lifecycle %.2f: get %.2f scan %.2f apply %.2f\n", done, b.group,
-         done / wall * 1e6, cpu / done, b.fetch_cpu[COMPLETE] / done, b.fetch_cpu[CLAIM] / done, b.apply_cpu[0] / done);
-  printf("apply wall us p50 %.0f p99 %.0f p99.9 %.0f max %.0f; rss %ld KiB; blocks out/lifecycle %.2f\n",
-         b.apply_wall[samples / 2], b.apply_wall[samples * 99 / 100], b.apply_wall[samples * 999 / 1000],
-         b.apply_wall_max, usage.ru_maxrss, (double)usage.ru_oublock / 8 / done);
+  printf("n=%u group=%u: %.0f lifecycles/s; CPU us/lifecycle %.2f: get %.2f scan %.2f apply %.2f\n",
+         done, b.group, done / wall * 1e6, cpu / done, b.fetch_cpu[COMPLETE] / done,
+         b.fetch_cpu[CLAIM] / done, b.apply_cpu[0] / done);
+  printf("apply wall us p50 %.0f p99 %.0f p99.9 %.0f max %.0f; rss %ld KiB; frames/lifecycle %.2f; "
+         "blocks out/lifecycle %.2f\n",
+         b.apply_wall[samples / 2], b.apply_wall[samples * 99 / 100],
+         b.apply_wall[samples * 999 / 1000], b.apply_wall_max, usage.ru_maxrss,
+         (double)pages / done, (double)usage.ru_oublock / 8 / done);
   b.store->vtable->session_close(b.session);
   b.store->vtable->close(b.store);
   arena_fini(&b.arena);

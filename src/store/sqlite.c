@@ -1,7 +1,8 @@
 /*
  * Opening and closing a SQLite store, its connections and sessions, and its vtable.
  *
- * Order matters and is fixed here: consent, file, lock, connection, whose database it is, and only then anything that writes.
+ * Order matters and is fixed here: consent, file, lock, connection, whose database it is, and only
+ * then anything that writes.
  */
 #include "store/sqlite_impl.h"
 
@@ -18,11 +19,15 @@ int64_t sqlite_now(const struct sqlite_store *s) {
 static enum ff_rc configure(struct sqlite_store *s, sqlite3 *db, bool writer, struct ff_error *e) {
   char sql[320];
   static const char *const words[] = {"OFF", "NORMAL", "FULL"};
-  /* A log that a stuck reader let grow is cut back to 32 MiB; the usual one is far shorter and written over, never cut. */
+  /* A log that a stuck reader let grow is cut back to 32 MiB; the usual one is far shorter and
+   * written over, never cut. */
   snprintf(sql, sizeof sql,
-           "PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;PRAGMA trusted_schema=OFF;PRAGMA cache_size=%d;%s%s%s",
-           writer ? -4096 : -1024, writer ? "PRAGMA journal_size_limit=33554432;PRAGMA secure_delete=OFF;" : "",
-           writer ? "PRAGMA synchronous=" : "PRAGMA query_only=ON", writer ? words[s->target.synchronous] : "");
+           "PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;PRAGMA trusted_schema=OFF;PRAGMA "
+           "cache_size=%d;%s%s%s",
+           writer ? -4096 : -1024,
+           writer ? "PRAGMA journal_size_limit=33554432;PRAGMA secure_delete=OFF;" : "",
+           writer ? "PRAGMA synchronous=" : "PRAGMA query_only=ON",
+           writer ? words[s->target.synchronous] : "");
   int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
   if (!code) code = sqlite3_wal_autocheckpoint(db, 0);
   if (!code && !writer) code = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -40,7 +45,8 @@ static void append_uri(struct buffer *out, const char *path, const char *query) 
 }
 
 enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out, struct ff_error *e) {
-  int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+  int flags =
+      SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
   flags |= s->target.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (s->target.memory) flags |= SQLITE_OPEN_CREATE;
   struct buffer uri;
@@ -80,13 +86,16 @@ static void session_close(struct store_session *session) {
 }
 
 static enum ff_rc writer_check(struct sqlite_store *s, struct ff_error *e) {
-  if (!s->db) return error_set(e, FF_CODE_store_read_only, "%s is open read-only (mode=ro)", s->target.path);
-  if (s->writer) return error_set(e, FF_CODE_store_busy, "%s has one writer session, which is open", s->target.path);
+  if (!s->db)
+    return error_set(e, FF_CODE_store_read_only, "%s is open read-only (mode=ro)", s->target.path);
+  if (s->writer)
+    return error_set(e, FF_CODE_store_busy, "%s has one writer session, which is open",
+                     s->target.path);
   return sqlite_schema_check(s, s->db, e);
 }
 
-static enum ff_rc session_open(struct store *store, enum store_session_kind kind, struct store_session **out,
-                               struct ff_error *e) {
+static enum ff_rc session_open(struct store *store, enum store_session_kind kind,
+                               struct store_session **out, struct ff_error *e) {
   struct sqlite_store *s = sqlite_store_of(store);
   bool writer = kind == STORE_WRITER;
   enum ff_rc rc = sqlite_usable(s, e);
@@ -121,8 +130,10 @@ static void close_store(struct store *store) {
   INVARIANT(!s->writer);
   sqlite_registry_remove(s);
   if (s->db) {
-    /* After a failed write the log is left alone: recovery at the next open decides from what is on the medium. */
-    if (atomic_load(&s->failed)) sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    /* After a failed write the log is left alone: recovery at the next open decides from what is on
+     * the medium. */
+    if (atomic_load(&s->failed))
+      sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(s->db);
   }
   sqlite_lock_drop(s->lock_fd);
@@ -152,18 +163,21 @@ static const struct store_vtable vtable = {
 };
 
 static void traits_fill(struct sqlite_store *s) {
-  static const char *const words[] = {"none (synchronous=off)", "checkpoint (synchronous=normal)", "fsync"};
+  static const char *const words[] = {"none (synchronous=off)", "checkpoint (synchronous=normal)",
+                                      "fsync"};
   struct store_traits *t = &s->base.traits;
   t->backend = FF_backend_sqlite;
   t->writers = 1;
   t->one_domain = true;
   t->durable = !s->target.memory && s->target.synchronous == 2;
-  snprintf(t->durability, sizeof t->durability, "%s", s->target.memory ? "none (memory)" : words[s->target.synchronous]);
+  snprintf(t->durability, sizeof t->durability, "%s",
+           s->target.memory ? "none (memory)" : words[s->target.synchronous]);
   snprintf(t->version, sizeof t->version, "SQLite %s", sqlite3_libversion());
 }
 
-/* Turns a file that is ours (or empty) into one with a write-ahead log, and empties a log that a crash left: what was not
- * known to be on the medium before is, before anything is acknowledged on top of it. */
+/* Turns a file that is ours (or empty) into one with a write-ahead log, and empties a log that a
+ * crash left: what was not known to be on the medium before is, before anything is acknowledged on
+ * top of it. */
 static enum ff_rc prepare_file(struct sqlite_store *s, struct ff_error *e) {
   int64_t generation;
   uint64_t fingerprint;
@@ -172,16 +186,19 @@ static enum ff_rc prepare_file(struct sqlite_store *s, struct ff_error *e) {
   if (sqlite3_db_readonly(s->db, "main") == 1)
     return error_set(e, FF_CODE_store_read_only, "%s: the file may not be written", s->target.path);
   if (s->target.memory) return FF_OK;
-  if (generation == 0) sqlite3_exec(s->db, "PRAGMA page_size=4096;PRAGMA auto_vacuum=NONE", NULL, NULL, NULL);
+  if (generation == 0)
+    sqlite3_exec(s->db, "PRAGMA page_size=4096;PRAGMA auto_vacuum=NONE", NULL, NULL, NULL);
   sqlite3_stmt *st;
   int code = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode=WAL", -1, &st, NULL);
   bool wal = false;
   if (!code) {
-    if (sqlite3_step(st) == SQLITE_ROW) wal = strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
+    if (sqlite3_step(st) == SQLITE_ROW)
+      wal = strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
     code = sqlite3_finalize(st);
   }
   if (!code && !wal)
-    return error_set(e, FF_CODE_transport, "%s: this file system cannot hold a write-ahead log", s->target.path);
+    return error_set(e, FF_CODE_transport, "%s: this file system cannot hold a write-ahead log",
+                     s->target.path);
   if (!code) code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
   if (code && (code & 0xff) != SQLITE_BUSY) return sqlite_error(s, s->db, code, "recover", e);
   return FF_OK;
@@ -197,8 +214,8 @@ static bool no_log(const char *path) {
   return none;
 }
 
-/* A first look with a connection of its own. A database on a medium where not even the shared index of the log can be made has
- * no writer; without a log it may be read as it is. */
+/* A first look with a connection of its own. A database on a medium where not even the shared index
+ * of the log can be made has no writer; without a log it may be read as it is. */
 static enum ff_rc probe_read_only(struct sqlite_store *s, struct ff_error *e) {
   for (int attempt = 0;; attempt++) {
     sqlite3 *db;
@@ -209,7 +226,8 @@ static enum ff_rc probe_read_only(struct sqlite_store *s, struct ff_error *e) {
     rc = sqlite_schema_read(s, db, &generation, &fingerprint, e);
     int code = sqlite3_errcode(db);
     sqlite3_close(db);
-    if (rc != FF_TRANSPORT || attempt || (code & 0xff) != SQLITE_CANTOPEN || !no_log(s->name)) return rc;
+    if (rc != FF_TRANSPORT || attempt || (code & 0xff) != SQLITE_CANTOPEN || !no_log(s->name))
+      return rc;
     s->immutable = true;
   }
 }
@@ -234,8 +252,8 @@ static enum ff_rc open_memory(struct sqlite_store *s, struct ff_error *e) {
   return rc ? rc : prepare_file(s, e);
 }
 
-enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *options, struct store **out,
-                             struct ff_error *e) {
+enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *options,
+                             struct store **out, struct ff_error *e) {
   struct sqlite_target target;
   enum ff_rc rc = sqlite_target_parse(path_and_query, options && options->dev_mode, &target, e);
   if (rc) return rc;

@@ -1,8 +1,10 @@
 /*
- * Applying groups of writes: version checks, event appends, and the end of the writer's transaction.
+ * Applying groups of writes: version checks, event appends, and the end of the writer's
+ * transaction.
  *
- * The one place that decides whether a write took effect. A commit that failed after the medium may have been written is unknown,
- * and the store refuses all further work, because nothing read or written after a failed fsync can be trusted.
+ * The one place that decides whether a write took effect. A commit that failed after the medium may
+ * have been written is unknown, and the store refuses all further work, because nothing read or
+ * written after a failed fsync can be trusted.
  */
 #include "store/sqlite_impl.h"
 
@@ -12,14 +14,17 @@ static int bind_changes(struct sqlite_session *c, sqlite3_stmt *st, const struct
   bool insert = w->kind == STORE_INSERT;
   int at = 1;
   for (unsigned i = 0; i < layout->hot_count; i++)
-    if (insert || !(layout->hot[i]->flags & FIELD_FIXED)) sqlite_bind_field(st, at++, layout->hot[i], w->record);
-  if (insert) sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
+    if (insert || !(layout->hot[i]->flags & FIELD_FIXED))
+      sqlite_bind_field(st, at++, layout->hot[i], w->record);
+  if (insert)
+    sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
   if (record_infos[w->record_kind].has_cold) {
     struct ff_str cold = record_cold_encode(w->record_kind, w->record, &c->scratch);
     if (cold.ptr) sqlite3_bind_text(st, at++, cold.ptr, (int)cold.len, SQLITE_STATIC);
     else sqlite3_bind_null(st, at++);
   }
-  if (!insert) sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
+  if (!insert)
+    sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
   return at;
 }
 
@@ -37,24 +42,28 @@ static void bind_where(sqlite3_stmt *st, int at, const struct store_write *w) {
   const struct record_info *info = &record_infos[w->record_kind];
   uint64_t row = ((const struct record_head *)w->record)->store_row;
   if (row) sqlite3_bind_int64(st, at++, (int64_t)row);
-  for (unsigned i = 0; i < info->key_count; i++) sqlite_bind_field(st, at++, &info->fields[i], w->record);
+  for (unsigned i = 0; i < info->key_count; i++)
+    sqlite_bind_field(st, at++, &info->fields[i], w->record);
   sqlite3_bind_int64(st, at, (int64_t)w->base_version);
 }
 
 /* SQLITE_DONE done, SQLITE_CONSTRAINT conflict, else the failure. */
-static enum ff_rc write_one(struct sqlite_session *c, const struct store_write *w, int *code, struct ff_error *e) {
+static enum ff_rc write_one(struct sqlite_session *c, const struct store_write *w, int *code,
+                            struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_kind(c, w->record_kind, statement_of(w), &st, e);
   if (rc) return rc;
   int at = w->kind == STORE_DELETE ? 1 : bind_changes(c, st, w);
   if (w->kind != STORE_INSERT) bind_where(st, at, w);
   *code = sqlite3_step(st);
-  if (*code == SQLITE_DONE && w->kind != STORE_INSERT && sqlite3_changes(c->db) == 0) *code = SQLITE_CONSTRAINT;
+  if (*code == SQLITE_DONE && w->kind != STORE_INSERT && sqlite3_changes(c->db) == 0)
+    *code = SQLITE_CONSTRAINT;
   sqlite3_reset(st);
   return FF_OK;
 }
 
-static enum ff_rc append_one(struct sqlite_session *c, const struct event *event, int *code, struct ff_error *e) {
+static enum ff_rc append_one(struct sqlite_session *c, const struct event *event, int *code,
+                             struct ff_error *e) {
   const struct sqlite_layout *layout = sqlite_layout(RECORD_KIND_event);
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_kind(c, RECORD_KIND_event, SQLITE_ST_INSERT, &st, e);
@@ -67,8 +76,10 @@ static enum ff_rc append_one(struct sqlite_session *c, const struct event *event
   return FF_OK;
 }
 
-/* One group inside the transaction. *code is SQLITE_DONE, SQLITE_CONSTRAINT for a conflict, or the failure. */
-static enum ff_rc write_group(struct sqlite_session *c, const struct store_group *g, int *code, struct ff_error *e) {
+/* One group inside the transaction. *code is SQLITE_DONE, SQLITE_CONSTRAINT for a conflict, or the
+ * failure. */
+static enum ff_rc write_group(struct sqlite_session *c, const struct store_group *g, int *code,
+                              struct ff_error *e) {
   *code = SQLITE_DONE;
   if (sqlite_now(c->store) > g->valid_until) {
     *code = SQLITE_CONSTRAINT;
@@ -91,7 +102,8 @@ void sqlite_rollback(struct sqlite_session *c) {
   c->in_transaction = false;
 }
 
-static enum ff_rc savepoint(struct sqlite_session *c, enum sqlite_fixed_statement which, struct ff_error *e) {
+static enum ff_rc savepoint(struct sqlite_session *c, enum sqlite_fixed_statement which,
+                            struct ff_error *e) {
   int code = sqlite_run_fixed(c, which);
   return code ? sqlite_error(c->store, c->db, code, "savepoint", e) : FF_OK;
 }
@@ -117,7 +129,8 @@ static enum ff_rc write_groups(struct sqlite_session *c, struct store_group *gro
 }
 
 /* The usual case: one group, whose conflict undoes the whole transaction. */
-static enum ff_rc write_only_group(struct sqlite_session *c, struct store_group *g, struct ff_error *e) {
+static enum ff_rc write_only_group(struct sqlite_session *c, struct store_group *g,
+                                   struct ff_error *e) {
   int code;
   enum ff_rc rc = write_group(c, g, &code, e);
   g->outcome = code == SQLITE_DONE ? STORE_APPLIED : STORE_CONFLICT;
@@ -126,7 +139,8 @@ static enum ff_rc write_only_group(struct sqlite_session *c, struct store_group 
 }
 
 static bool surely_not_committed(int code) {
-  return (code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_READONLY;
+  return (code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_BUSY ||
+         (code & 0xff) == SQLITE_READONLY;
 }
 
 /* Ends the transaction; a failure that may have reached the medium also ends all trust in it. */
@@ -144,8 +158,8 @@ enum ff_rc sqlite_commit(struct sqlite_session *c, struct ff_error *e) {
   return rc;
 }
 
-static enum ff_rc commit_groups(struct sqlite_session *c, struct store_group *groups, uint32_t count,
-                                struct ff_error *e) {
+static enum ff_rc commit_groups(struct sqlite_session *c, struct store_group *groups,
+                                uint32_t count, struct ff_error *e) {
   int code = commit_or_poison(c);
   enum ff_rc rc = FF_OK;
   if (code && surely_not_committed(code)) rc = sqlite_error(c->store, c->db, code, "commit", e);
@@ -171,8 +185,8 @@ static enum ff_rc apply_groups(struct sqlite_session *c, struct store_group *gro
   return rc;
 }
 
-enum ff_rc sqlite_apply(struct store_session *session, struct store_group *groups, uint32_t group_count,
-                        struct ff_error *e) {
+enum ff_rc sqlite_apply(struct store_session *session, struct store_group *groups,
+                        uint32_t group_count, struct ff_error *e) {
   struct sqlite_session *c = sqlite_session_of(session);
   struct sqlite_store *s = c->store;
   INVARIANT(c->writer);

@@ -1,8 +1,9 @@
 /*
- * Moving the write-ahead log into the database file, in bounded steps on the one connection that writes.
+ * Moving the write-ahead log into the database file, in bounded steps on the one connection that
+ * writes.
  *
- * The log is kept short enough that a step is short, and complete steps let SQLite write the log from its start again instead of
- * appending to a growing file. Readers never checkpoint.
+ * The log is kept short enough that a step is short, and complete steps let SQLite write the log
+ * from its start again instead of appending to a growing file. Readers never checkpoint.
  */
 #include "store/sqlite_impl.h"
 
@@ -10,7 +11,8 @@ static int committed(void *user, sqlite3 *db, const char *name, int frames) {
   (void)db;
   (void)name;
   struct sqlite_session *c = user;
-  if ((uint32_t)frames < c->wal_frames) c->wal_checkpointed = 0, c->wal_tried = 0; /* started over */
+  if ((uint32_t)frames < c->wal_frames)
+    c->wal_checkpointed = 0, c->wal_tried = 0; /* started over */
   c->wal_frames = (uint32_t)frames;
   return SQLITE_OK;
 }
@@ -39,7 +41,10 @@ void sqlite_checkpoint_after_apply(struct sqlite_session *c) {
 void sqlite_idle(struct store_session *session, bool *more) {
   struct sqlite_session *c = sqlite_session_of(session);
   *more = false;
-  if (!c->writer || c->in_transaction || atomic_load_explicit(&c->store->failed, memory_order_relaxed)) return;
-  if (c->wal_frames - c->wal_checkpointed < SQLITE_WAL_IDLE_FRAMES || c->wal_tried == c->wal_frames) return;
+  if (!c->writer || c->in_transaction ||
+      atomic_load_explicit(&c->store->failed, memory_order_relaxed))
+    return;
+  if (c->wal_frames - c->wal_checkpointed < SQLITE_WAL_IDLE_FRAMES || c->wal_tried == c->wal_frames)
+    return;
   checkpoint(c);
 }

@@ -1,5 +1,6 @@
 /*
- * From SQLite's result codes to typed errors, and the state after which a store is no longer trusted.
+ * From SQLite's result codes to typed errors, and the state after which a store is no longer
+ * trusted.
  *
  * Every error names the file. Never decides whether a write took effect: that is sqlite_apply.c's.
  */
@@ -18,7 +19,8 @@ static enum ff_code code_of(int code) {
   }
 }
 
-enum ff_rc sqlite_error(struct sqlite_store *s, sqlite3 *db, int code, const char *doing, struct ff_error *e) {
+enum ff_rc sqlite_error(struct sqlite_store *s, sqlite3 *db, int code, const char *doing,
+                        struct ff_error *e) {
   int extended = db ? sqlite3_extended_errcode(db) : code;
   if ((extended & 0xff) != (code & 0xff)) extended = code;
   const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
@@ -35,9 +37,10 @@ void sqlite_poison(struct sqlite_store *s, int code) {
 enum ff_rc sqlite_usable(struct sqlite_store *s, struct ff_error *e) {
   int code = atomic_load_explicit(&s->failed, memory_order_relaxed);
   if (!code) return FF_OK;
-  enum ff_rc rc = error_set(e, FF_CODE_transport,
-                            "%s: an earlier write failed (%s); nothing is written until the store is opened again",
-                            s->target.path, sqlite3_errstr(code));
+  enum ff_rc rc = error_set(
+      e, FF_CODE_transport,
+      "%s: an earlier write failed (%s); nothing is written until the store is opened again",
+      s->target.path, sqlite3_errstr(code));
   error_context(e, "sqlite_code", "%d", code);
   return rc;
 }

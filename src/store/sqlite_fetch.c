@@ -1,12 +1,14 @@
 /*
  * Loading keys and ranges in one consistent view.
  *
- * A writer session's first fetch opens the transaction that apply ends; a reader session's view lives only inside one fetch, so
- * that no idle reader ever keeps the write-ahead log from being used again.
+ * A writer session's first fetch opens the transaction that apply ends; a reader session's view
+ * lives only inside one fetch, so that no idle reader ever keeps the write-ahead log from being
+ * used again.
  */
 #include "store/sqlite_impl.h"
 
-static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struct store_get *g, struct ff_error *e) {
+static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struct store_get *g,
+                            struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_kind(c, g->kind, SQLITE_ST_GET, &st, e);
   if (rc) return rc;
@@ -21,7 +23,8 @@ static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struc
 }
 
 /* Grows the answer of a scan whose limit is far above what there is. */
-static void push(struct store_scan *s, const void *record, uint32_t *capacity, struct arena *arena) {
+static void push(struct store_scan *s, const void *record, uint32_t *capacity,
+                 struct arena *arena) {
   if (s->count == *capacity) {
     uint32_t larger = *capacity ? 2 * *capacity : s->limit < 32 ? s->limit : 32;
     const void **grown = arena_alloc(arena, larger * sizeof *grown);
@@ -33,15 +36,16 @@ static void push(struct store_scan *s, const void *record, uint32_t *capacity, s
 }
 
 /* The rows of one level of a scan, behind what the scan holds already. */
-static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, struct store_scan *s, unsigned level,
-                             uint32_t *capacity, struct ff_error *e) {
+static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, struct store_scan *s,
+                             unsigned level, uint32_t *capacity, struct ff_error *e) {
   const struct index_info *info = &index_infos[s->index];
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_scan(c, s->index, level, &st, e);
   if (rc) return rc;
   unsigned first = 0, end = info->prefix_count;
   if (level) sqlite_scan_run(s->index, level, &first, &end);
-  for (unsigned i = 0; i < end; i++) sqlite_bind_field(st, (int)i + 1, info->parts[i].field, s->from);
+  for (unsigned i = 0; i < end; i++)
+    sqlite_bind_field(st, (int)i + 1, info->parts[i].field, s->from);
   sqlite3_bind_int64(st, (int)end + 1, (int64_t)s->limit - s->count);
   int code = SQLITE_DONE;
   while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
@@ -54,7 +58,8 @@ static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, stru
   return rc;
 }
 
-static enum ff_rc fetch_scan(struct sqlite_session *c, struct arena *arena, struct store_scan *s, struct ff_error *e) {
+static enum ff_rc fetch_scan(struct sqlite_session *c, struct arena *arena, struct store_scan *s,
+                             struct ff_error *e) {
   uint32_t capacity = 0;
   s->records = NULL;
   s->count = 0;
@@ -69,23 +74,26 @@ static enum ff_rc fetch_scan(struct sqlite_session *c, struct arena *arena, stru
 
 enum ff_rc sqlite_begin_write(struct sqlite_session *c, struct ff_error *e) {
   if (c->in_transaction) return FF_OK;
-  int code = sqlite_run_fixed(c, c->store->target.memory ? SQLITE_FIXED_BEGIN : SQLITE_FIXED_BEGIN_WRITE);
+  int code =
+      sqlite_run_fixed(c, c->store->target.memory ? SQLITE_FIXED_BEGIN : SQLITE_FIXED_BEGIN_WRITE);
   if (code) return sqlite_error(c->store, c->db, code, "begin", e);
   c->in_transaction = true;
   c->wrote = false;
   return FF_OK;
 }
 
-static enum ff_rc fetch_all(struct sqlite_session *c, struct arena *arena, struct store_get *gets, uint32_t get_count,
-                            struct store_scan *scans, uint32_t scan_count, struct ff_error *e) {
+static enum ff_rc fetch_all(struct sqlite_session *c, struct arena *arena, struct store_get *gets,
+                            uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
+                            struct ff_error *e) {
   enum ff_rc rc = FF_OK;
   for (uint32_t i = 0; i < get_count && !rc; i++) rc = fetch_key(c, arena, &gets[i], e);
   for (uint32_t i = 0; i < scan_count && !rc; i++) rc = fetch_scan(c, arena, &scans[i], e);
   return rc;
 }
 
-static enum ff_rc fetch_as_reader(struct sqlite_session *c, struct arena *arena, struct store_get *gets,
-                                  uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
+static enum ff_rc fetch_as_reader(struct sqlite_session *c, struct arena *arena,
+                                  struct store_get *gets, uint32_t get_count,
+                                  struct store_scan *scans, uint32_t scan_count,
                                   struct ff_error *e) {
   if (get_count + scan_count == 0) return FF_OK;
   struct sqlite_store *s = c->store;
@@ -98,8 +106,9 @@ static enum ff_rc fetch_as_reader(struct sqlite_session *c, struct arena *arena,
   return rc;
 }
 
-enum ff_rc sqlite_fetch(struct store_session *session, struct arena *arena, struct store_get *gets, uint32_t get_count,
-                        struct store_scan *scans, uint32_t scan_count, int64_t *now, struct ff_error *e) {
+enum ff_rc sqlite_fetch(struct store_session *session, struct arena *arena, struct store_get *gets,
+                        uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
+                        int64_t *now, struct ff_error *e) {
   struct sqlite_session *c = sqlite_session_of(session);
   enum ff_rc rc = sqlite_usable(c->store, e);
   if (rc) return rc;

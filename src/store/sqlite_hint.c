@@ -1,7 +1,8 @@
 /*
  * Hints between the stores that one process has open on one file.
  *
- * Other processes hear nothing: they find changes by scanning. Listeners are called under the registry lock and only set flags.
+ * Other processes hear nothing: they find changes by scanning. Listeners are called under the
+ * registry lock and only set flags.
  */
 #include "store/sqlite_impl.h"
 
@@ -58,7 +59,8 @@ void sqlite_unlisten(struct store *store, void *user) {
   pthread_mutex_unlock(&registry_lock);
 }
 
-void sqlite_notify(struct store *store, const void *sender_user, const struct store_hint *hints, uint32_t count) {
+void sqlite_notify(struct store *store, const void *sender_user, const struct store_hint *hints,
+                   uint32_t count) {
   struct sqlite_store *sender = sqlite_store_of(store);
   pthread_mutex_lock(&registry_lock);
   for (struct sqlite_store *s = registry; s; s = s->next_open) {

@@ -1,8 +1,8 @@
 /*
  * The insides of the SQLite store, shared by src/store/sqlite*.c only.
  *
- * One connection, the store's own, writes and checkpoints; every reader session has its own query-only connection. A store is
- * shared by threads, a session belongs to one thread at a time.
+ * One connection, the store's own, writes and checkpoints; every reader session has its own
+ * query-only connection. A store is shared by threads, a session belongs to one thread at a time.
  */
 #ifndef STORE_SQLITE_IMPL_H
 #define STORE_SQLITE_IMPL_H
@@ -20,7 +20,8 @@
 /* The meta table's row of the highest event id that trimming removed. */
 #define SQLITE_META_EVENT_MARK "event_mark"
 
-/* Frames (pages) in the write-ahead log at which a checkpoint runs: when nothing waits, and whatever waits. */
+/* Frames (pages) in the write-ahead log at which a checkpoint runs: when nothing waits, and
+ * whatever waits. */
 #define SQLITE_WAL_IDLE_FRAMES 400
 #define SQLITE_WAL_HARD_FRAMES 1000
 #define SQLITE_BUSY_TIMEOUT_MS 1000
@@ -56,14 +57,15 @@ struct sqlite_session;
 struct sqlite_store {
   struct store base; /* first: the vtable casts back */
   struct sqlite_target target;
-  char *name; /* heap; canonical path, or the memdb name of a memory store */
+  char *name;  /* heap; canonical path, or the memdb name of a memory store */
   int lock_fd; /* -1 when none */
   int64_t (*clock_ms)(void *user);
   void *clock_user;
-  sqlite3 *db; /* the connection that writes; NULL when read-only */
+  sqlite3 *db;                   /* the connection that writes; NULL when read-only */
   struct sqlite_session *writer; /* the session that uses db */
-  bool immutable; /* read-only medium without a log: nobody can be writing */
-  /* Memory databases have no write-ahead log: apply and reader fetches exclude each other for their duration. */
+  bool immutable;                /* read-only medium without a log: nobody can be writing */
+  /* Memory databases have no write-ahead log: apply and reader fetches exclude each other for their
+   * duration. */
   pthread_mutex_t memory_lock;
   atomic_int failed; /* the SQLite code after which nothing more is trusted, 0 = none */
   struct sqlite_listener *listeners; /* under the registry lock of sqlite_hint.c */
@@ -97,16 +99,18 @@ enum sqlite_fixed_statement {
   SQLITE_FIXED_MARK_SET,
   SQLITE_FIXED_COUNT
 };
-/* Level 0 reads a range from its start; levels 1 … n continue behind a record, deepest run of equal direction first. */
+/* Level 0 reads a range from its start; levels 1 … n continue behind a record, deepest run of equal
+ * direction first. */
 #define SQLITE_SCAN_LEVELS 4
 
 struct sqlite_session {
   struct sqlite_store *store;
   sqlite3 *db;
   bool writer, in_transaction;
-  bool wrote;                /* the open transaction has changed something */
-  uint64_t event_next;       /* id the next event must be given explicitly, 0 = SQLite's own next one is right */
-  uint32_t wal_frames;       /* in the log, as of the last commit */
+  bool wrote;          /* the open transaction has changed something */
+  uint64_t event_next; /* id the next event must be given explicitly, 0 = SQLite's own next one is
+                          right */
+  uint32_t wal_frames; /* in the log, as of the last commit */
   uint32_t wal_checkpointed; /* of those, already in the database file */
   uint32_t wal_tried;        /* wal_frames when the last checkpoint was tried */
   struct arena scratch;      /* cold texts of the group being applied */
@@ -115,31 +119,40 @@ struct sqlite_session {
   sqlite3_stmt *scans[INDEX_COUNT][SQLITE_SCAN_LEVELS];
 };
 
-static inline struct sqlite_store *sqlite_store_of(struct store *s) { return (struct sqlite_store *)s; }
-static inline struct sqlite_session *sqlite_session_of(struct store_session *s) { return (struct sqlite_session *)s; }
+static inline struct sqlite_store *sqlite_store_of(struct store *s) {
+  return (struct sqlite_store *)s;
+}
+static inline struct sqlite_session *sqlite_session_of(struct store_session *s) {
+  return (struct sqlite_session *)s;
+}
 
 /* ---- sqlite_lock.c: one process owns a file ---- */
 /* Canonical path of the file, created empty (0600) when it is missing and `create` says so. */
-enum ff_rc sqlite_file_locate(const char *path, bool create, char **canonical, struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_file_locate(const char *path, bool create, char **canonical,
+                              struct ff_error *e) MUST_USE;
 enum ff_rc sqlite_lock_take(const char *canonical, int *fd, struct ff_error *e) MUST_USE;
 void sqlite_lock_drop(int fd);
 
 /* ---- sqlite_error.c ---- */
 /* The typed error of a failed SQLite call; `doing` says what was tried. */
-enum ff_rc sqlite_error(struct sqlite_store *s, sqlite3 *db, int code, const char *doing, struct ff_error *e);
+enum ff_rc sqlite_error(struct sqlite_store *s, sqlite3 *db, int code, const char *doing,
+                        struct ff_error *e);
 /* Nothing is trusted from here on: the store refuses everything until it is opened again. */
 void sqlite_poison(struct sqlite_store *s, int code);
 enum ff_rc sqlite_usable(struct sqlite_store *s, struct ff_error *e) MUST_USE;
 
 /* ---- sqlite.c ---- */
-enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out, struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out,
+                          struct ff_error *e) MUST_USE;
 int64_t sqlite_now(const struct sqlite_store *s);
 
 /* ---- sqlite_schema.c ---- */
-/* The generation stored in the file, 0 when it holds no schema of ours; refuses databases of other programs. */
-enum ff_rc sqlite_schema_read(struct sqlite_store *s, sqlite3 *db, int64_t *generation, uint64_t *fingerprint,
-                              struct ff_error *e) MUST_USE;
-enum ff_rc sqlite_schema_migrate(struct sqlite_store *s, bool *applied, struct ff_error *e) MUST_USE;
+/* The generation stored in the file, 0 when it holds no schema of ours; refuses databases of other
+ * programs. */
+enum ff_rc sqlite_schema_read(struct sqlite_store *s, sqlite3 *db, int64_t *generation,
+                              uint64_t *fingerprint, struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_schema_migrate(struct sqlite_store *s, bool *applied,
+                                 struct ff_error *e) MUST_USE;
 /* Refuses to go on unless the file has exactly the generation this code knows. */
 enum ff_rc sqlite_schema_check(struct sqlite_store *s, sqlite3 *db, struct ff_error *e) MUST_USE;
 const char *sqlite_column_type(const struct field *f);
@@ -148,39 +161,44 @@ void sqlite_index_name(enum index_id index, struct buffer *out);
 void sqlite_view_ddl(enum record_kind kind, struct buffer *out);
 
 /* ---- sqlite_statement.c ---- */
-enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind, enum sqlite_statement which,
-                               sqlite3_stmt **out, struct ff_error *e) MUST_USE;
-enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level, sqlite3_stmt **out,
+enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind,
+                               enum sqlite_statement which, sqlite3_stmt **out,
                                struct ff_error *e) MUST_USE;
-enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which, sqlite3_stmt **out,
-                                struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level,
+                               sqlite3_stmt **out, struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which,
+                                sqlite3_stmt **out, struct ff_error *e) MUST_USE;
 /* Runs a statement without parameters and rows; answers the SQLite code. */
 int sqlite_run_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which);
 void sqlite_finalize_all(struct sqlite_session *c);
 /* The SQL of each, for tests that look at query plans. */
 void sqlite_kind_sql(enum record_kind kind, enum sqlite_statement which, struct buffer *out);
 void sqlite_scan_sql(enum index_id index, unsigned level, struct buffer *out);
-/* Levels that continue an index scan behind a record: how many runs of equal direction its order has. */
+/* Levels that continue an index scan behind a record: how many runs of equal direction its order
+ * has. */
 unsigned sqlite_scan_levels(enum index_id index);
-/* Order parts [*first, *end) of the run a level compares; those before are compared for equality. */
+/* Order parts [*first, *end) of the run a level compares; those before are compared for equality.
+ */
 void sqlite_scan_run(enum index_id index, unsigned level, unsigned *first, unsigned *end);
 
 /* ---- sqlite_row.c ---- */
 /* Binds one field at parameter `at`; texts and bytes must stay until the statement is reset. */
 void sqlite_bind_field(sqlite3_stmt *st, int at, const struct field *f, const void *record);
 /* The current row of a SELECT made by sqlite_statement.c as a record in the arena. */
-enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena, const void **record,
-                           struct ff_error *e) MUST_USE;
+enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena,
+                           const void **record, struct ff_error *e) MUST_USE;
 
 /* ---- the vtable entries ---- */
-enum ff_rc sqlite_fetch(struct store_session *, struct arena *, struct store_get *gets, uint32_t get_count,
-                        struct store_scan *scans, uint32_t scan_count, int64_t *now, struct ff_error *);
-enum ff_rc sqlite_apply(struct store_session *, struct store_group *groups, uint32_t group_count, struct ff_error *);
-enum ff_rc sqlite_read_log(struct store_session *, struct arena *, struct ff_bytes cursor, uint32_t limit,
-                           const struct event ***events, uint32_t *count, struct ff_bytes *next, bool *dropped,
-                           struct ff_error *);
-enum ff_rc sqlite_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit, uint32_t *removed,
-                           struct ff_error *);
+enum ff_rc sqlite_fetch(struct store_session *, struct arena *, struct store_get *gets,
+                        uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
+                        int64_t *now, struct ff_error *);
+enum ff_rc sqlite_apply(struct store_session *, struct store_group *groups, uint32_t group_count,
+                        struct ff_error *);
+enum ff_rc sqlite_read_log(struct store_session *, struct arena *, struct ff_bytes cursor,
+                           uint32_t limit, const struct event ***events, uint32_t *count,
+                           struct ff_bytes *next, bool *dropped, struct ff_error *);
+enum ff_rc sqlite_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
+                           uint32_t *removed, struct ff_error *);
 /* Learns where event ids go on; at session open. */
 enum ff_rc sqlite_log_resume(struct sqlite_session *c, struct ff_error *e) MUST_USE;
 void sqlite_idle(struct store_session *, bool *more);
@@ -189,7 +207,8 @@ void sqlite_checkpoint_watch(struct sqlite_session *c);
 void sqlite_checkpoint_after_apply(struct sqlite_session *c);
 enum ff_rc sqlite_listen(struct store *, store_hint_fn, void *user, struct ff_error *);
 void sqlite_unlisten(struct store *, void *user);
-void sqlite_notify(struct store *, const void *sender_user, const struct store_hint *hints, uint32_t count);
+void sqlite_notify(struct store *, const void *sender_user, const struct store_hint *hints,
+                   uint32_t count);
 void sqlite_registry_add(struct sqlite_store *s);
 void sqlite_registry_remove(struct sqlite_store *s);
 

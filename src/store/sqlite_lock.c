@@ -1,8 +1,9 @@
 /*
  * Who owns a SQLite file: finding the file, creating it, and the lock on `<file>.lock`.
  *
- * The lock lives as long as its descriptor: a killed owner leaves none. The file itself is never opened here once it exists,
- * because closing any descriptor of it would drop the locks SQLite holds on it in this process.
+ * The lock lives as long as its descriptor: a killed owner leaves none. The file itself is never
+ * opened here once it exists, because closing any descriptor of it would drop the locks SQLite
+ * holds on it in this process.
  */
 #define _GNU_SOURCE /* realpath, flock, program_invocation_short_name */
 #include "store/sqlite_impl.h"
@@ -17,14 +18,16 @@
 /* Names the first thing that is wrong with the directory a new file would go to. */
 static enum ff_rc directory_check(const char *path, struct ff_error *e) {
   const char *slash = strrchr(path, '/');
-  char *directory = heap_alloc(strlen(path) + 2);
-  if (!slash) strcpy(directory, ".");
-  else if (slash == path) strcpy(directory, "/");
-  else memcpy(directory, path, (size_t)(slash - path)), directory[slash - path] = 0;
+  struct ff_str part = !slash          ? TEXT_LIT(".")
+                       : slash == path ? TEXT_LIT("/")
+                                       : text_of(path, (size_t)(slash - path));
+  char *directory = heap_zalloc(part.len + 1);
+  memcpy(directory, part.ptr, part.len);
   struct stat st;
   enum ff_rc rc = FF_OK;
   if (stat(directory, &st) != 0)
-    rc = error_set(e, FF_CODE_transport, "cannot open %s: directory %s: %s", path, directory, strerror(errno));
+    rc = error_set(e, FF_CODE_transport, "cannot open %s: directory %s: %s", path, directory,
+                   strerror(errno));
   else if (!S_ISDIR(st.st_mode))
     rc = error_set(e, FF_CODE_transport, "cannot open %s: %s is not a directory", path, directory);
   free(directory);
@@ -37,7 +40,8 @@ static enum ff_rc create_empty(const char *path, struct ff_error *e) {
     close(fd);
     return FF_OK;
   }
-  if (errno == EEXIST) return FF_OK; /* another process was faster; a dangling link is found by the next step */
+  if (errno == EEXIST)
+    return FF_OK; /* another process was faster; a dangling link is found by the next step */
   if (errno == EACCES || errno == EROFS || errno == EPERM)
     return error_set(e, FF_CODE_store_read_only, "cannot create %s: %s", path, strerror(errno));
   if (errno == ENOSPC || errno == EDQUOT)
@@ -54,7 +58,8 @@ enum ff_rc sqlite_file_locate(const char *path, bool create, char **canonical, s
     if (rc) return rc;
     *canonical = realpath(path, NULL);
   }
-  if (!*canonical) return error_set(e, FF_CODE_transport, "cannot open %s: %s", path, strerror(errno));
+  if (!*canonical)
+    return error_set(e, FF_CODE_transport, "cannot open %s: %s", path, strerror(errno));
   struct stat st;
   if (stat(*canonical, &st) == 0 && S_ISREG(st.st_mode)) return FF_OK;
   free(*canonical);
@@ -70,27 +75,32 @@ static enum ff_rc busy(const char *canonical, int fd, struct ff_error *e) {
   close(fd);
   char *space = strchr(owner, ' ');
   if (space) *space = 0;
+  uint64_t pid = 0;
   enum ff_rc rc;
-  if (atol(owner) == (long)getpid())
-    rc = error_set(e, FF_CODE_store_busy, "%s is already open in this process (pid %s)", canonical, owner);
+  if (parse_u64(ff_text(owner), &pid) && pid == (uint64_t)getpid())
+    rc = error_set(e, FF_CODE_store_busy, "%s is already open in this process (pid %s)", canonical,
+                   owner);
   else
-    rc = error_set(e, FF_CODE_store_busy,
-                   "%s is open in process %s (%s), which alone may write; stop it, or read with ?mode=ro", canonical,
-                   owner[0] ? owner : "?", space ? space + 1 : "?");
+    rc = error_set(
+        e, FF_CODE_store_busy,
+        "%s is open in process %s (%s), which alone may write; stop it, or read with ?mode=ro",
+        canonical, owner[0] ? owner : "?", space ? space + 1 : "?");
   error_context(e, "owner_pid", "%s", owner);
   return rc;
 }
 
 enum ff_rc sqlite_lock_take(const char *canonical, int *fd_out, struct ff_error *e) {
-  char *name = heap_alloc(strlen(canonical) + 6);
-  strcpy(name, canonical);
-  strcat(name, ".lock");
+  size_t len = strlen(canonical);
+  char *name = heap_alloc(len + sizeof ".lock");
+  memcpy(name, canonical, len);
+  memcpy(name + len, ".lock", sizeof ".lock");
   int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   int problem = errno;
   if (fd < 0) {
-    enum ff_code code = problem == EACCES || problem == EROFS || problem == EPERM ? FF_CODE_store_read_only
-                        : problem == ENOSPC || problem == EDQUOT                  ? FF_CODE_store_full
-                                                                                  : FF_CODE_transport;
+    enum ff_code code = problem == EACCES || problem == EROFS || problem == EPERM
+                            ? FF_CODE_store_read_only
+                        : problem == ENOSPC || problem == EDQUOT ? FF_CODE_store_full
+                                                                 : FF_CODE_transport;
     enum ff_rc rc = error_set(e, code, "cannot open the lock file %s: %s", name, strerror(problem));
     free(name);
     return rc;

@@ -1,8 +1,9 @@
 /*
  * The event log: reading behind a cursor, trimming, and where ids go on.
  *
- * SQLite gives the next id itself (one more than the highest row) as long as the newest event is there; when trimming took it
- * away, the highest id removed stands in the meta table, written in the same transaction.
+ * SQLite gives the next id itself (one more than the highest row) as long as the newest event is
+ * there; when trimming took it away, the highest id removed stands in the meta table, written in
+ * the same transaction.
  */
 #include "store/sqlite_impl.h"
 
@@ -14,7 +15,8 @@ static void cursor_put(uint8_t *out, uint64_t id) {
 }
 
 /* *from_start: the cursor names no position, so nothing can have been dropped behind it. */
-static enum ff_rc cursor_get(struct ff_bytes cursor, uint64_t *id, bool *from_start, struct ff_error *e) {
+static enum ff_rc cursor_get(struct ff_bytes cursor, uint64_t *id, bool *from_start,
+                             struct ff_error *e) {
   const uint8_t *p = cursor.ptr;
   *id = 0;
   *from_start = cursor.len == 1;
@@ -25,19 +27,22 @@ static enum ff_rc cursor_get(struct ff_bytes cursor, uint64_t *id, bool *from_st
 }
 
 /* The one number a statement without parameters answers; 0 for NULL and for no row. */
-static enum ff_rc number(struct sqlite_session *c, enum sqlite_fixed_statement which, int64_t *out, struct ff_error *e) {
+static enum ff_rc number(struct sqlite_session *c, enum sqlite_fixed_statement which, int64_t *out,
+                         struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_fixed(c, which, &st, e);
   if (rc) return rc;
   int code = sqlite3_step(st);
   *out = code == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-  if (code != SQLITE_ROW && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "read the event log", e);
+  if (code != SQLITE_ROW && code != SQLITE_DONE)
+    rc = sqlite_error(c->store, c->db, code, "read the event log", e);
   sqlite3_reset(st);
   return rc;
 }
 
 /* The highest id ever given, trimmed or not. */
-static enum ff_rc log_end(struct sqlite_session *c, int64_t *newest, int64_t *end, struct ff_error *e) {
+static enum ff_rc log_end(struct sqlite_session *c, int64_t *newest, int64_t *end,
+                          struct ff_error *e) {
   int64_t mark = 0;
   enum ff_rc rc = number(c, SQLITE_FIXED_LOG_END, newest, e);
   if (!rc && *newest == 0) rc = number(c, SQLITE_FIXED_LOG_MARK, &mark, e);
@@ -52,8 +57,9 @@ enum ff_rc sqlite_log_resume(struct sqlite_session *c, struct ff_error *e) {
   return rc;
 }
 
-static enum ff_rc read_events(struct sqlite_session *c, struct arena *arena, uint64_t after, uint32_t limit,
-                              const struct event **events, uint32_t *count, struct ff_error *e) {
+static enum ff_rc read_events(struct sqlite_session *c, struct arena *arena, uint64_t after,
+                              uint32_t limit, const struct event **events, uint32_t *count,
+                              struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_fixed(c, SQLITE_FIXED_LOG_READ, &st, e);
   if (rc) return rc;
@@ -102,8 +108,9 @@ out:
   return rc;
 }
 
-enum ff_rc sqlite_read_log(struct store_session *session, struct arena *arena, struct ff_bytes cursor, uint32_t limit,
-                           const struct event ***events, uint32_t *count, struct ff_bytes *next, bool *dropped,
+enum ff_rc sqlite_read_log(struct store_session *session, struct arena *arena,
+                           struct ff_bytes cursor, uint32_t limit, const struct event ***events,
+                           uint32_t *count, struct ff_bytes *next, bool *dropped,
                            struct ff_error *e) {
   struct sqlite_session *c = sqlite_session_of(session);
   struct sqlite_store *s = c->store;
@@ -128,21 +135,24 @@ enum ff_rc sqlite_read_log(struct store_session *session, struct arena *arena, s
 }
 
 /* The last id that may go: the newest `keep` stay. 0 when nothing may. */
-static enum ff_rc trim_bound(struct sqlite_session *c, uint64_t keep, int64_t *bound, struct ff_error *e) {
+static enum ff_rc trim_bound(struct sqlite_session *c, uint64_t keep, int64_t *bound,
+                             struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_fixed(c, SQLITE_FIXED_TRIM_BOUND, &st, e);
   if (rc) return rc;
   sqlite3_bind_int64(st, 1, keep > INT64_MAX ? INT64_MAX : (int64_t)keep);
   int code = sqlite3_step(st);
   *bound = code == SQLITE_ROW ? sqlite3_column_int64(st, 0) : 0;
-  if (code != SQLITE_ROW && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "trim the event log", e);
+  if (code != SQLITE_ROW && code != SQLITE_DONE)
+    rc = sqlite_error(c->store, c->db, code, "trim the event log", e);
   sqlite3_reset(st);
   return rc;
 }
 
 /* How many of the oldest events up to `bound` are older than `before`, and the last of them. */
-static enum ff_rc trim_candidates(struct sqlite_session *c, int64_t bound, int64_t before, uint32_t limit,
-                                  int64_t *last, uint32_t *count, struct ff_error *e) {
+static enum ff_rc trim_candidates(struct sqlite_session *c, int64_t bound, int64_t before,
+                                  uint32_t limit, int64_t *last, uint32_t *count,
+                                  struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_fixed(c, SQLITE_FIXED_TRIM, &st, e);
   if (rc) return rc;
@@ -153,13 +163,14 @@ static enum ff_rc trim_candidates(struct sqlite_session *c, int64_t bound, int64
     *last = sqlite3_column_int64(st, 0);
     ++*count;
   }
-  if (code != SQLITE_ROW && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "trim the event log", e);
+  if (code != SQLITE_ROW && code != SQLITE_DONE)
+    rc = sqlite_error(c->store, c->db, code, "trim the event log", e);
   sqlite3_reset(st);
   return rc;
 }
 
-static enum ff_rc run_with_number(struct sqlite_session *c, enum sqlite_fixed_statement which, int64_t n,
-                                  struct ff_error *e) {
+static enum ff_rc run_with_number(struct sqlite_session *c, enum sqlite_fixed_statement which,
+                                  int64_t n, struct ff_error *e) {
   sqlite3_stmt *st;
   enum ff_rc rc = sqlite_prepare_fixed(c, which, &st, e);
   if (rc) return rc;
@@ -170,8 +181,8 @@ static enum ff_rc run_with_number(struct sqlite_session *c, enum sqlite_fixed_st
   return rc;
 }
 
-static enum ff_rc trim(struct sqlite_session *c, int64_t before, uint64_t keep, uint32_t limit, uint32_t *removed,
-                       bool *emptied, struct ff_error *e) {
+static enum ff_rc trim(struct sqlite_session *c, int64_t before, uint64_t keep, uint32_t limit,
+                       uint32_t *removed, bool *emptied, struct ff_error *e) {
   int64_t bound = 0, last = 0, newest = 0, end = 0;
   enum ff_rc rc = trim_bound(c, keep, &bound, e);
   if (!rc) rc = trim_candidates(c, bound, before, limit, &last, removed, e);
@@ -185,8 +196,8 @@ static enum ff_rc trim(struct sqlite_session *c, int64_t before, uint64_t keep, 
   return rc;
 }
 
-enum ff_rc sqlite_trim_log(struct store_session *session, int64_t before, uint64_t keep, uint32_t limit,
-                           uint32_t *removed, struct ff_error *e) {
+enum ff_rc sqlite_trim_log(struct store_session *session, int64_t before, uint64_t keep,
+                           uint32_t limit, uint32_t *removed, struct ff_error *e) {
   struct sqlite_session *c = sqlite_session_of(session);
   struct sqlite_store *s = c->store;
   INVARIANT(c->writer && !c->in_transaction);

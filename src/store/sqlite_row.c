@@ -1,8 +1,8 @@
 /*
  * Records and rows: binding fields to parameters, reading columns into records.
  *
- * Reading is strict (01 CV-8): a column of the wrong type, out of range or with an unknown word is corruption that names the kind
- * and the field, never a default.
+ * Reading is strict (01 CV-8): a column of the wrong type, out of range or with an unknown word is
+ * corruption that names the kind and the field, never a default.
  */
 #include "store/sqlite_impl.h"
 
@@ -64,7 +64,8 @@ void sqlite_bind_field(sqlite3_stmt *st, int at, const struct field *f, const vo
   if (f->type == FIELD_TEXT || f->type == FIELD_BYTES) {
     bind_octets(st, at, f, where);
   } else if (f->type == FIELD_UUID) {
-    if ((f->flags & FIELD_OPT) && uuid_is_nil(*(const struct uuid *)where)) sqlite3_bind_null(st, at);
+    if ((f->flags & FIELD_OPT) && uuid_is_nil(*(const struct uuid *)where))
+      sqlite3_bind_null(st, at);
     else sqlite3_bind_blob(st, at, where, 16, SQLITE_STATIC);
   } else {
     int64_t n = field_number(f, where);
@@ -80,7 +81,8 @@ static const char *load_number(const struct field *f, int64_t n, void *at) {
       *(uint8_t *)at = (uint8_t)n;
       return NULL;
     case FIELD_ENUM:
-      if (n < 0 || n > UINT8_MAX || !ff_word((enum ff_word_enum)f->words, (int)n)) return "unknown value";
+      if (n < 0 || n > UINT8_MAX || !ff_word((enum ff_word_enum)f->words, (int)n))
+        return "unknown value";
       *(uint8_t *)at = (uint8_t)n;
       return NULL;
     case FIELD_U16:
@@ -99,7 +101,8 @@ static const char *load_number(const struct field *f, int64_t n, void *at) {
   }
 }
 
-static const char *load_text(sqlite3_value *v, const struct field *f, void *at, struct arena *arena) {
+static const char *load_text(sqlite3_value *v, const struct field *f, void *at,
+                             struct arena *arena) {
   if (sqlite3_value_type(v) != SQLITE_TEXT) return "not a text";
   const char *text = (const char *)sqlite3_value_text(v);
   size_t len = (size_t)sqlite3_value_bytes(v);
@@ -109,7 +112,8 @@ static const char *load_text(sqlite3_value *v, const struct field *f, void *at, 
   return NULL;
 }
 
-static const char *load_blob(sqlite3_value *v, const struct field *f, void *at, struct arena *arena) {
+static const char *load_blob(sqlite3_value *v, const struct field *f, void *at,
+                             struct arena *arena) {
   if (sqlite3_value_type(v) != SQLITE_BLOB) return "not a blob";
   const void *blob = sqlite3_value_blob(v);
   size_t len = (size_t)sqlite3_value_bytes(v);
@@ -122,12 +126,15 @@ static const char *load_blob(sqlite3_value *v, const struct field *f, void *at, 
   return NULL;
 }
 
-/* NULL when the column was good, else what is wrong with it. The record holds the field's default. */
-static const char *load_field(sqlite3_value *v, const struct field *f, void *record, struct arena *arena) {
+/* NULL when the column was good, else what is wrong with it. The record holds the field's default.
+ */
+static const char *load_field(sqlite3_value *v, const struct field *f, void *record,
+                              struct arena *arena) {
   void *at = (uint8_t *)record + f->offset;
   int type = sqlite3_value_type(v);
   if (type == SQLITE_NULL) {
-    if ((f->flags & FIELD_OPT) || ((f->type == FIELD_TEXT || f->type == FIELD_BYTES) && !(f->flags & FIELD_KEY)))
+    if ((f->flags & FIELD_OPT) ||
+        ((f->type == FIELD_TEXT || f->type == FIELD_BYTES) && !(f->flags & FIELD_KEY)))
       return NULL;
     return "is NULL";
   }
@@ -137,12 +144,14 @@ static const char *load_field(sqlite3_value *v, const struct field *f, void *rec
   return load_number(f, sqlite3_value_int64(v), at);
 }
 
-static enum ff_rc corrupt(enum record_kind kind, const char *field, const char *problem, struct ff_error *e) {
-  return error_field(e, FF_CODE_corruption, field, "%s: %s: %s", record_infos[kind].name, field, problem);
+static enum ff_rc corrupt(enum record_kind kind, const char *field, const char *problem,
+                          struct ff_error *e) {
+  return error_field(e, FF_CODE_corruption, field, "%s: %s: %s", record_infos[kind].name, field,
+                     problem);
 }
 
-enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena, const void **out,
-                           struct ff_error *e) {
+enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena,
+                           const void **out, struct ff_error *e) {
   const struct sqlite_layout *layout = sqlite_layout(kind);
   void *record = arena_alloc(arena, record_infos[kind].size);
   record_init(kind, record);
@@ -152,7 +161,8 @@ enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena
   if (version <= 0 && !layout->log) return corrupt(kind, "version", "out of range", e);
   head->version = (uint64_t)version;
   for (int i = 0; i < layout->hot_count; i++) {
-    const char *problem = load_field(sqlite3_column_value(st, i + 2), layout->hot[i], record, arena);
+    const char *problem =
+        load_field(sqlite3_column_value(st, i + 2), layout->hot[i], record, arena);
     if (problem) return corrupt(kind, layout->hot[i]->name, problem, e);
   }
   if (record_infos[kind].has_cold) {
@@ -160,9 +170,11 @@ enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena
     int type = sqlite3_value_type(v);
     if (type != SQLITE_NULL && type != SQLITE_TEXT) return corrupt(kind, "cold", "not a text", e);
     if (type == SQLITE_TEXT) {
-      struct ff_str cold = text_of((const char *)sqlite3_value_text(v), (size_t)sqlite3_value_bytes(v));
+      struct ff_str cold =
+          text_of((const char *)sqlite3_value_text(v), (size_t)sqlite3_value_bytes(v));
       const char *bad = "cold";
-      if (!record_cold_decode(kind, cold, record, arena, &bad)) return corrupt(kind, bad, "does not parse", e);
+      if (!record_cold_decode(kind, cold, record, arena, &bad))
+        return corrupt(kind, bad, "does not parse", e);
     }
   }
   *out = record;

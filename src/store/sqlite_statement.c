@@ -1,8 +1,9 @@
 /*
  * The SQL of every prepared statement, generated from the record tables, and its cache per session.
  *
- * Statements name their columns and their index (INDEXED BY), so that no planner statistics and no added column can change what
- * they do. Nothing here runs SQL except the statements without parameters.
+ * Statements name their columns and their index (INDEXED BY), so that no planner statistics and no
+ * added column can change what they do. Nothing here runs SQL except the statements without
+ * parameters.
  */
 #include "store/sqlite_impl.h"
 
@@ -30,7 +31,8 @@ static void append_insert(enum record_kind kind, struct buffer *out) {
   const struct sqlite_layout *layout = sqlite_layout(kind);
   buffer_printf(out, "INSERT INTO %s(", record_infos[kind].name);
   unsigned columns = layout->hot_count;
-  for (unsigned i = 0; i < layout->hot_count; i++) buffer_printf(out, "%s%s", i ? "," : "", layout->hot[i]->name);
+  for (unsigned i = 0; i < layout->hot_count; i++)
+    buffer_printf(out, "%s%s", i ? "," : "", layout->hot[i]->name);
   if (!layout->log) buffer_append_c(out, ",version"), columns++;
   if (record_infos[kind].has_cold) buffer_append_c(out, ",cold"), columns++;
   buffer_append_c(out, ")VALUES(");
@@ -64,8 +66,10 @@ void sqlite_kind_sql(enum record_kind kind, enum sqlite_statement which, struct 
     case SQLITE_ST_DELETE_KEY: buffer_printf(out, "DELETE FROM %s WHERE ", name); break;
     case SQLITE_ST_COUNT: return;
   }
-  /* A row number may be given to another record after a delete, so the key is compared even where the row leads. */
-  if (which == SQLITE_ST_UPDATE_ROW || which == SQLITE_ST_DELETE_ROW) buffer_append_c(out, "row=? AND ");
+  /* A row number may be given to another record after a delete, so the key is compared even where
+   * the row leads. */
+  if (which == SQLITE_ST_UPDATE_ROW || which == SQLITE_ST_DELETE_ROW)
+    buffer_append_c(out, "row=? AND ");
   append_key(kind, out);
   buffer_append_c(out, " AND version=?");
 }
@@ -82,7 +86,8 @@ unsigned sqlite_scan_levels(enum index_id index) {
   const struct index_info *info = &index_infos[index];
   unsigned levels = 0;
   for (unsigned i = info->prefix_count; i < info->part_count; i++)
-    if (i == info->prefix_count || info->parts[i].descending != info->parts[i - 1].descending) levels++;
+    if (i == info->prefix_count || info->parts[i].descending != info->parts[i - 1].descending)
+      levels++;
   return levels;
 }
 
@@ -99,7 +104,8 @@ void sqlite_scan_run(enum index_id index, unsigned level, unsigned *first, unsig
   }
 }
 
-static void append_tuple(const struct index_info *info, unsigned first, unsigned end, bool marks, struct buffer *out) {
+static void append_tuple(const struct index_info *info, unsigned first, unsigned end, bool marks,
+                         struct buffer *out) {
   if (end - first > 1) buffer_append_char(out, '(');
   for (unsigned i = first; i < end; i++)
     buffer_printf(out, "%s%s", i > first ? "," : "", marks ? "?" : info->parts[i].field->name);
@@ -134,7 +140,8 @@ void sqlite_scan_sql(enum index_id index, unsigned level, struct buffer *out) {
   if (level > 0) {
     unsigned first, end;
     sqlite_scan_run(index, level, &first, &end);
-    for (unsigned i = info->prefix_count; i < first; i++) append_equal(info->parts[i].field, &glue, out);
+    for (unsigned i = info->prefix_count; i < first; i++)
+      append_equal(info->parts[i].field, &glue, out);
     buffer_append_c(out, glue);
     append_tuple(info, first, end, false, out);
     buffer_append_char(out, info->parts[first].descending ? '<' : '>');
@@ -161,8 +168,10 @@ static void fixed_sql(enum sqlite_fixed_statement which, struct buffer *out) {
       [SQLITE_FIXED_LOG_END] = "SELECT max(event_id) FROM event",
       [SQLITE_FIXED_LOG_OLDEST] = "SELECT min(event_id) FROM event",
       [SQLITE_FIXED_LOG_MARK] = "SELECT value FROM meta WHERE name='" SQLITE_META_EVENT_MARK "'",
-      [SQLITE_FIXED_TRIM_BOUND] = "SELECT event_id FROM event ORDER BY event_id DESC LIMIT 1 OFFSET ?",
-      [SQLITE_FIXED_TRIM] = "SELECT event_id,at FROM event WHERE event_id<=? ORDER BY event_id LIMIT ?",
+      [SQLITE_FIXED_TRIM_BOUND] =
+          "SELECT event_id FROM event ORDER BY event_id DESC LIMIT 1 OFFSET ?",
+      [SQLITE_FIXED_TRIM] =
+          "SELECT event_id,at FROM event WHERE event_id<=? ORDER BY event_id LIMIT ?",
       [SQLITE_FIXED_MARK_SET] = "INSERT INTO meta(name,value)VALUES('" SQLITE_META_EVENT_MARK
                                 "',?)ON CONFLICT(name)DO UPDATE SET value=excluded.value",
       [SQLITE_FIXED_TRIM_DELETE] = "DELETE FROM event WHERE event_id<=?",
@@ -175,13 +184,16 @@ static void fixed_sql(enum sqlite_fixed_statement which, struct buffer *out) {
   }
 }
 
-static enum ff_rc prepare(struct sqlite_session *c, const struct buffer *sql, sqlite3_stmt **out, struct ff_error *e) {
-  int code = sqlite3_prepare_v3(c->db, sql->ptr, (int)sql->len, SQLITE_PREPARE_PERSISTENT, out, NULL);
+static enum ff_rc prepare(struct sqlite_session *c, const struct buffer *sql, sqlite3_stmt **out,
+                          struct ff_error *e) {
+  int code =
+      sqlite3_prepare_v3(c->db, sql->ptr, (int)sql->len, SQLITE_PREPARE_PERSISTENT, out, NULL);
   return code ? sqlite_error(c->store, c->db, code, "prepare", e) : FF_OK;
 }
 
-enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind, enum sqlite_statement which,
-                               sqlite3_stmt **out, struct ff_error *e) {
+enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind,
+                               enum sqlite_statement which, sqlite3_stmt **out,
+                               struct ff_error *e) {
   sqlite3_stmt **slot = &c->kinds[kind][which];
   if (!*slot) {
     struct buffer sql;
@@ -195,8 +207,8 @@ enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind, 
   return FF_OK;
 }
 
-enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level, sqlite3_stmt **out,
-                               struct ff_error *e) {
+enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level,
+                               sqlite3_stmt **out, struct ff_error *e) {
   INVARIANT(level < SQLITE_SCAN_LEVELS);
   sqlite3_stmt **slot = &c->scans[index][level];
   if (!*slot) {
@@ -211,8 +223,8 @@ enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, un
   return FF_OK;
 }
 
-enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which, sqlite3_stmt **out,
-                                struct ff_error *e) {
+enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which,
+                                sqlite3_stmt **out, struct ff_error *e) {
   sqlite3_stmt **slot = &c->fixed[which];
   if (!*slot) {
     struct buffer sql;

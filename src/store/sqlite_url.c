@@ -1,7 +1,8 @@
 /*
  * What a SQLite URL asks for: file or memory, read-only or not, how durable.
  *
- * Decides from the text alone; never touches a file, so that a refused configuration leaves no trace.
+ * Decides from the text alone; never touches a file, so that a refused configuration leaves no
+ * trace.
  */
 #include "store/sqlite_impl.h"
 
@@ -18,16 +19,20 @@ static int hex_digit(char c) {
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* The byte that `%XX` at p stands for; -1 when it is no such escape, and for NUL, which no path
+ * holds. */
+static int escaped_byte(struct ff_str text, size_t at) {
+  if (text.ptr[at] != '%' || at + 2 >= text.len) return -1;
+  int high = hex_digit(text.ptr[at + 1]), low = hex_digit(text.ptr[at + 2]);
+  return high < 0 || low < 0 || high + low == 0 ? -1 : high * 16 + low;
+}
+
 static char *copy_path(struct ff_str path, bool percent) {
   char *out = heap_alloc(path.len + 1), *p = out;
   for (size_t i = 0; i < path.len; i++) {
-    if (percent && path.ptr[i] == '%' && i + 2 < path.len && hex_digit(path.ptr[i + 1]) >= 0 &&
-        hex_digit(path.ptr[i + 2]) >= 0) {
-      *p++ = (char)(hex_digit(path.ptr[i + 1]) * 16 + hex_digit(path.ptr[i + 2]));
-      i += 2;
-    } else {
-      *p++ = path.ptr[i];
-    }
+    int byte = percent ? escaped_byte(path, i) : -1;
+    *p++ = byte < 0 ? path.ptr[i] : (char)byte;
+    if (byte >= 0) i += 2;
   }
   *p = 0;
   return out;
@@ -38,13 +43,16 @@ struct url_state {
   bool uri; /* `file:` form: SQLite's own parameters are understood */
 };
 
-static enum ff_rc bad_value(struct ff_str key, struct ff_str value, const char *allowed, struct ff_error *e) {
+static enum ff_rc bad_value(struct ff_str key, struct ff_str value, const char *allowed,
+                            struct ff_error *e) {
   char name[48];
   snprintf(name, sizeof name, TEXT_FMT, TEXT_ARG(key));
-  return error_field(e, FF_CODE_config, name, "sqlite: %s=" TEXT_FMT ": must be %s", name, TEXT_ARG(value), allowed);
+  return error_field(e, FF_CODE_config, name, "sqlite: %s=" TEXT_FMT ": must be %s", name,
+                     TEXT_ARG(value), allowed);
 }
 
-static enum ff_rc take_parameter(struct url_state *s, struct ff_str key, struct ff_str value, struct ff_error *e) {
+static enum ff_rc take_parameter(struct url_state *s, struct ff_str key, struct ff_str value,
+                                 struct ff_error *e) {
   struct sqlite_target *out = s->out;
   uint64_t n = 0;
   if (text_equal_c(key, "mode")) {
@@ -64,7 +72,8 @@ static enum ff_rc take_parameter(struct url_state *s, struct ff_str key, struct 
     if (!parse_u64(value, &n) || n > 64) return bad_value(key, value, "a number from 0 to 64", e);
     out->pool = n ? (uint32_t)n : 1;
   } else if (!(s->uri && text_equal_c(key, "cache"))) {
-    return error_field(e, FF_CODE_config, "url", "sqlite: unknown parameter `" TEXT_FMT "`", TEXT_ARG(key));
+    return error_field(e, FF_CODE_config, "url", "sqlite: unknown parameter `" TEXT_FMT "`",
+                       TEXT_ARG(key));
   }
   return FF_OK;
 }
@@ -90,15 +99,18 @@ static enum ff_rc demand_consent(const struct sqlite_target *t, bool dev_mode, s
   if (dev_mode || (environment && strcmp(environment, "1") == 0)) return FF_OK;
   if (t->memory)
     return error_set(e, FF_CODE_requires_dev_mode,
-                     "an in-memory SQLite store is dev-only and requires FF_DEV_MODE=1: everything is gone at exit");
+                     "an in-memory SQLite store is dev-only and requires FF_DEV_MODE=1: everything "
+                     "is gone at exit");
   if (t->synchronous < 2)
     return error_set(e, FF_CODE_requires_dev_mode,
-                     "synchronous=%s is dev-only and requires FF_DEV_MODE=1: a power cut can lose acknowledged work",
+                     "synchronous=%s is dev-only and requires FF_DEV_MODE=1: a power cut can lose "
+                     "acknowledged work",
                      t->synchronous ? "normal" : "off");
   return FF_OK;
 }
 
-enum ff_rc sqlite_target_parse(struct ff_str url, bool dev_mode, struct sqlite_target *out, struct ff_error *e) {
+enum ff_rc sqlite_target_parse(struct ff_str url, bool dev_mode, struct sqlite_target *out,
+                               struct ff_error *e) {
   *out = (struct sqlite_target){.synchronous = 2, .pool = 4};
   struct url_state state = {.out = out, .uri = starts_with(url, "file:")};
   const char *mark = url.len ? memchr(url.ptr, '?', url.len) : NULL;

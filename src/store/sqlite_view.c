@@ -1,7 +1,9 @@
 /*
- * Views for operators: `v_<kind>` shows a record with words for numbers, ids and times as text, cold fields as columns.
+ * Views for operators: `v_<kind>` shows a record with words for numbers, ids and times as text,
+ * cold fields as columns.
  *
- * Generated from the record tables; the engine itself never reads a view. Secret fields are left out.
+ * Generated from the record tables; the engine itself never reads a view. Secret fields are left
+ * out.
  */
 #include "store/sqlite_impl.h"
 
@@ -21,7 +23,8 @@ static void append_uuid(const char *column, struct buffer *out) {
   static const int starts[] = {1, 9, 13, 17, 21}, lengths[] = {8, 4, 4, 4, 12};
   buffer_printf(out, "CASE WHEN %s IS NOT NULL THEN lower(", column);
   for (int i = 0; i < 5; i++)
-    buffer_printf(out, "%ssubstr(hex(%s),%d,%d)", i ? "||'-'||" : "", column, starts[i], lengths[i]);
+    buffer_printf(out, "%ssubstr(hex(%s),%d,%d)", i ? "||'-'||" : "", column, starts[i],
+                  lengths[i]);
   buffer_append_c(out, ") END");
 }
 
@@ -33,24 +36,30 @@ static void append_words(const char *column, int words, struct buffer *out) {
 }
 
 static void append_public_state(struct buffer *out) {
-  static const struct { int eligibility; const char *state; } runnable[] = {
-      {FF_eligibility_state_not_eligible_until_time, "delayed"},
-      {FF_eligibility_state_blocked_by_dependencies, "waiting_children"},
-      {FF_eligibility_state_blocked_by_budget, "rate_limited"},
-      {FF_eligibility_state_blocked_by_quota, "rate_limited"}};
-  static const struct { int outcome; const char *state; } terminal[] = {
-      {FF_terminal_outcome_success, "completed"},
-      {FF_terminal_outcome_cancelled, "cancelled"},
-      {FF_terminal_outcome_expired, "expired"},
-      {FF_terminal_outcome_skipped, "skipped"}};
-  buffer_printf(out,
-                "CASE lifecycle_phase WHEN %d THEN 'waiting' WHEN %d THEN 'active' WHEN %d THEN 'suspended' "
-                "WHEN %d THEN CASE eligibility_state",
-                FF_lifecycle_phase_submitted, FF_lifecycle_phase_active, FF_lifecycle_phase_suspended,
-                FF_lifecycle_phase_runnable);
+  static const struct {
+    int eligibility;
+    const char *state;
+  } runnable[] = {{FF_eligibility_state_not_eligible_until_time, "delayed"},
+                  {FF_eligibility_state_blocked_by_dependencies, "waiting_children"},
+                  {FF_eligibility_state_blocked_by_budget, "rate_limited"},
+                  {FF_eligibility_state_blocked_by_quota, "rate_limited"}};
+  static const struct {
+    int outcome;
+    const char *state;
+  } terminal[] = {{FF_terminal_outcome_success, "completed"},
+                  {FF_terminal_outcome_cancelled, "cancelled"},
+                  {FF_terminal_outcome_expired, "expired"},
+                  {FF_terminal_outcome_skipped, "skipped"}};
+  buffer_printf(
+      out,
+      "CASE lifecycle_phase WHEN %d THEN 'waiting' WHEN %d THEN 'active' WHEN %d THEN 'suspended' "
+      "WHEN %d THEN CASE eligibility_state",
+      FF_lifecycle_phase_submitted, FF_lifecycle_phase_active, FF_lifecycle_phase_suspended,
+      FF_lifecycle_phase_runnable);
   for (size_t i = 0; i < ARRAY_LEN(runnable); i++)
     buffer_printf(out, " WHEN %d THEN '%s'", runnable[i].eligibility, runnable[i].state);
-  buffer_printf(out, " ELSE 'waiting' END WHEN %d THEN CASE terminal_outcome", FF_lifecycle_phase_terminal);
+  buffer_printf(out, " ELSE 'waiting' END WHEN %d THEN CASE terminal_outcome",
+                FF_lifecycle_phase_terminal);
   for (size_t i = 0; i < ARRAY_LEN(terminal); i++)
     buffer_printf(out, " WHEN %d THEN '%s'", terminal[i].outcome, terminal[i].state);
   buffer_append_c(out, " ELSE 'failed' END END AS public_state");
@@ -62,8 +71,10 @@ static void append_field(const struct field *f, struct buffer *out) {
   bool cold = (f->flags & FIELD_COLD) != 0;
   if (f->type == FIELD_UUID && !cold) append_uuid(column, out);
   else if (f->type == FIELD_ENUM && !cold) append_words(column, f->words, out);
-  else if (f->type == FIELD_I64 && (ends_with(f->name, "_at") || ends_with(f->name, "_until") || !strcmp(f->name, "at")))
-    buffer_printf(out, "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ',nullif(%s,0)/1000.0,'unixepoch')", column);
+  else if (f->type == FIELD_I64 &&
+           (ends_with(f->name, "_at") || ends_with(f->name, "_until") || !strcmp(f->name, "at")))
+    buffer_printf(out, "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ',nullif(%s,0)/1000.0,'unixepoch')",
+                  column);
   else buffer_append_c(out, column);
   buffer_printf(out, " AS %s", f->name);
 }
@@ -85,8 +96,9 @@ void sqlite_view_ddl(enum record_kind kind, struct buffer *out) {
     if (f == partition || (f->flags & FIELD_SECRET)) continue;
     buffer_append_c(out, glue);
     glue = ",\n  ";
-    bool execution = f->type == FIELD_UUID && (strcmp(f->name, "execution_id") == 0 ||
-                                               (kind == RECORD_KIND_execution && strcmp(f->name, "id") == 0));
+    bool execution =
+        f->type == FIELD_UUID && (strcmp(f->name, "execution_id") == 0 ||
+                                  (kind == RECORD_KIND_execution && strcmp(f->name, "id") == 0));
     if (execution && partition) append_execution_id(partition->name, f, out);
     else append_field(f, out);
     if (execution && kind == RECORD_KIND_execution) {
