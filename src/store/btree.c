@@ -41,12 +41,15 @@ static inline const struct inner *inner_of_const(const struct btree_node *n) {
 
 /* ---- keys ---- */
 
+static inline uint64_t load_be(const uint8_t *p) {
+  uint64_t value;
+  memcpy(&value, p, 8);
+  return __builtin_bswap64(value);
+}
+
 static inline uint64_t key_head(const uint8_t *key, size_t len, size_t skip) {
+  if (len >= skip + 8) return load_be(key + skip);
   uint64_t head = 0;
-  if (len >= skip + 8) {
-    memcpy(&head, key + skip, 8);
-    return __builtin_bswap64(head);
-  }
   for (size_t i = skip; i < len; i++) head |= (uint64_t)key[i] << (56 - 8 * (i - skip));
   return head;
 }
@@ -56,14 +59,35 @@ static int key_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t 
   return c ? c : (a_len > b_len) - (a_len < b_len);
 }
 
+/* memcmp, inline: most prefixes are a few bytes. */
+static inline int prefix_compare(const uint8_t *a, const uint8_t *b, size_t len) {
+  size_t i = 0;
+  for (; i + 8 <= len; i += 8) {
+    uint64_t x = load_be(a + i), y = load_be(b + i);
+    if (x != y) return x < y ? -1 : 1;
+  }
+  if (len >= 8) {
+    uint64_t x = load_be(a + len - 8), y = load_be(b + len - 8);
+    return (x > y) - (x < y);
+  }
+  for (; i < len; i++)
+    if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
+  return 0;
+}
+
 static size_t key_common(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
   size_t max = a_len < b_len ? a_len : b_len, i = 0;
   while (i < max && a[i] == b[i]) i++;
   return i;
 }
 
+static inline size_t item_size(size_t len) {
+  size_t size = offsetof(struct btree_item, key) + len;
+  return size > sizeof(struct btree_item) ? size : sizeof(struct btree_item);
+}
+
 static struct btree_item *item_new(struct slab *slab, const uint8_t *key, size_t len) {
-  struct btree_item *item = slab_alloc(slab, sizeof *item + len);
+  struct btree_item *item = slab_alloc(slab, item_size(len));
   item->value = NULL;
   item->len = (uint32_t)len;
   if (len) memcpy(item->key, key, len);
@@ -71,7 +95,7 @@ static struct btree_item *item_new(struct slab *slab, const uint8_t *key, size_t
 }
 
 static void item_free(struct slab *slab, struct btree_item *item) {
-  if (item) slab_free(slab, item, sizeof *item + item->len);
+  if (item) slab_free(slab, item, item_size(item->len));
 }
 
 /* ---- one node ---- */
@@ -87,6 +111,8 @@ static struct btree_node *node_new(struct btree *t, bool leaf) {
 }
 
 static void node_free(struct btree *t, struct btree_node *n) {
+  if (t->put_leaf == n) t->put_leaf = NULL;
+  if (t->remove_leaf == n) t->remove_leaf = NULL;
   slab_free(t->slab, n, n->first ? sizeof(struct inner) : sizeof(struct btree_node));
 }
 
@@ -105,6 +131,18 @@ static void node_reskip(struct btree_node *n) {
   node_set_skip(n, common < PREFIX_MAX ? common : PREFIX_MAX, a->key);
 }
 
+/* Where heads not below `head` start. No branch depends on the data: these would be guessed wrong
+ * half the time. */
+static inline uint32_t heads_lower(const struct btree_node *n, uint64_t head) {
+  const uint64_t *base = &n->heads[n->first];
+  for (uint32_t left = n->count - n->first; left > 1;) {
+    uint32_t half = left / 2;
+    base += half & -(uint32_t)(base[half - 1] < head);
+    left -= half;
+  }
+  return (uint32_t)(base - n->heads) + (*base < head);
+}
+
 /* Where the key is or would be. */
 static uint32_t node_lower(const struct btree_node *n, const uint8_t *key, size_t len,
                            bool *equal) {
@@ -112,17 +150,11 @@ static uint32_t node_lower(const struct btree_node *n, const uint8_t *key, size_
   uint32_t low = n->first, high = n->count;
   if (low >= high) return low;
   size_t shared = len < n->skip ? len : n->skip;
-  int c = memcmp(key, n->prefix, shared);
+  int c = prefix_compare(key, n->prefix, shared);
   if (c < 0 || (c == 0 && len < n->skip)) return low;
   if (c > 0) return high;
   uint64_t head = key_head(key, len, n->skip);
-  while (low < high) {
-    uint32_t mid = (low + high) / 2;
-    if (n->heads[mid] < head)
-      low = mid + 1;
-    else
-      high = mid;
-  }
+  low = heads_lower(n, head);
   high = low;
   while (high < n->count && n->heads[high] == head) high++;
   while (low < high) {
@@ -187,6 +219,7 @@ static void node_move(struct btree_node *n, uint32_t from, struct btree_node *to
 void btree_init(struct btree *t, struct slab *slab) {
   t->slab = slab;
   t->count = 0;
+  t->put_leaf = t->remove_leaf = NULL;
   t->root = node_new(t, true);
 }
 
@@ -308,11 +341,31 @@ static void enter(struct btree *t, struct path *p, uint32_t depth, struct btree_
   root_grow(t, separator, right);
 }
 
+/* The leaf of the last put again, when the key surely belongs there and it has room: changes come
+ * in runs. */
+static struct btree_item *put_again(struct btree *t, const uint8_t *key, size_t len,
+                                    bool *created) {
+  struct btree_node *leaf = t->put_leaf;
+  if (!leaf || leaf->count == CAPACITY) return NULL;
+  bool equal;
+  uint32_t at = node_lower(leaf, key, len, &equal);
+  *created = !equal;
+  if (equal) return leaf->items[at];
+  if (at == 0 || (at == leaf->count && leaf->next)) return NULL;
+  struct btree_item *item = item_new(t->slab, key, len);
+  t->count++;
+  node_insert(leaf, at, item, NULL);
+  return item;
+}
+
 struct btree_item *btree_put(struct btree *t, const uint8_t *key, size_t len, bool *created) {
+  struct btree_item *again = put_again(t, key, len, created);
+  if (again) return again;
   struct path p;
   *created = !descend_path(t, key, len, &p);
   struct btree_node *leaf = p.node[p.depth];
   uint32_t at = p.position[p.depth];
+  t->put_leaf = leaf;
   if (!*created) return leaf->items[at];
   struct btree_item *item = item_new(t->slab, key, len);
   t->count++;
@@ -324,7 +377,7 @@ struct btree_item *btree_put(struct btree *t, const uint8_t *key, size_t len, bo
   if (at < leaf->count || (at == leaf->count && right->count > 0))
     node_insert(leaf, at, item, NULL);
   else
-    node_insert(right, at - leaf->count, item, NULL);
+    node_insert(t->put_leaf = right, at - leaf->count, item, NULL);
   enter(t, &p, p.depth, separator_new(t, leaf->items[leaf->count - 1], right->items[0]), right);
   return item;
 }
@@ -390,7 +443,22 @@ static void refill(struct btree *t, struct path *p) {
   root_shrink(t);
 }
 
+/* The same for removing, when the leaf needs no refill afterwards. */
+static bool remove_again(struct btree *t, struct btree_item *item) {
+  struct btree_node *leaf = t->remove_leaf;
+  if (!leaf || leaf->count <= LOW) return false;
+  bool equal;
+  uint32_t at = node_lower(leaf, item->key, item->len, &equal);
+  if (!equal) return false;
+  INVARIANT(leaf->items[at] == item);
+  node_cut(leaf, at);
+  item_free(t->slab, item);
+  t->count--;
+  return true;
+}
+
 void btree_remove(struct btree *t, struct btree_item *item) {
+  if (remove_again(t, item)) return;
   struct path p;
   bool found = descend_path(t, item->key, item->len, &p);
   struct btree_node *leaf = p.node[p.depth];
@@ -398,6 +466,7 @@ void btree_remove(struct btree *t, struct btree_item *item) {
   node_cut(leaf, p.position[p.depth]);
   item_free(t->slab, item);
   t->count--;
+  t->remove_leaf = leaf;
   if (leaf->count < LOW) refill(t, &p);
 }
 

@@ -19,6 +19,8 @@ struct btree_node;
 struct btree {
   struct slab *slab; /* of the items and nodes; slab_fini releases a tree */
   struct btree_node *root;
+  struct btree_node *put_leaf,
+      *remove_leaf; /* where the last change of each sort was; may be NULL */
   uint64_t count;
 };
 

@@ -31,9 +31,17 @@ struct memory_row {
   uint32_t number;  /* what record_head.store_row says; 0 for events */
   uint32_t stage;   /* the last write of the group under way that touches it */
   enum record_kind kind;
-  struct packed *data;          /* NULL while absent */
-  struct btree_item *primary;   /* NULL for events */
+  struct packed *data; /* NULL while absent */
+  struct btree_item *primary;
   struct btree_item *entries[]; /* per index of the kind, NULL = not a member */
+};
+
+/* One event of the log. The events of an execution form a ring: the newest points at the oldest. */
+struct memory_event {
+  struct memory_event *next;
+  uint64_t event_id;
+  int64_t at;
+  struct packed packed;
 };
 
 /* The indexes a kind has besides its primary key. */
@@ -75,10 +83,11 @@ struct memory_data {
   uint32_t slot_count, slot_chunks;
   uint32_t *free_numbers;
   uint32_t free_count, free_capacity;
-  struct memory_row ***event_chunks; /* the retained events by id */
+  struct memory_event ***event_chunks; /* the retained events by id */
   uint32_t event_chunk_count, event_chunk_capacity;
   uint64_t event_chunk_first;       /* events in chunks already given back */
   uint64_t event_first, event_next; /* ids: the oldest retained, the next to be given */
+  struct btree event_rings;         /* the newest event by the prefix of event_by_execution */
   struct memory_stage *stages;
   uint32_t stage_capacity;
 
@@ -115,12 +124,6 @@ void memory_key_fini(struct memory_key *k);
 /* ---- memory_rows.c: rows and their indexes; exclusive lock unless said otherwise ---- */
 void memory_rows_init(struct memory_data *d);
 void memory_rows_fini(struct memory_data *d);
-struct memory_row *memory_row_new(struct memory_data *d, enum record_kind kind);
-/* Takes over the record's content: index entries first, then the data. */
-void memory_row_store(struct memory_data *d, struct memory_row *row, const void *record);
-/* Leaves all indexes and gives up the data. */
-void memory_row_clear(struct memory_data *d, struct memory_row *row);
-void memory_row_free(struct memory_data *d, struct memory_row *row);
 /* The row of a record that was read before, or of a key alone. */
 struct memory_row *memory_row_locate(struct memory_data *d, enum record_kind kind,
                                      const void *record);
@@ -128,7 +131,9 @@ struct memory_row *memory_row_locate(struct memory_data *d, enum record_kind kin
 bool memory_group_apply(struct memory_data *d, const struct store_group *group);
 
 /* ---- memory_read.c: fetch under the shared lock ---- */
-const void *memory_row_read(const struct memory_row *row, struct arena *arena);
+/* Appends to the answer of a scan; capacity starts at 0. */
+void memory_scan_push(struct store_scan *s, const void *record, uint32_t *capacity,
+                      struct arena *arena);
 const void *memory_get(struct memory_data *d, const struct store_get *get, struct arena *arena);
 void memory_scan(struct memory_data *d, struct store_scan *scan, struct arena *arena);
 
@@ -136,8 +141,9 @@ void memory_scan(struct memory_data *d, struct store_scan *scan, struct arena *a
 void memory_log_init(struct memory_data *d);
 void memory_log_fini(struct memory_data *d);
 void memory_log_append(struct memory_data *d, const struct event *event);
-/* NULL when trimmed or not there yet. Shared lock. */
-struct memory_row *memory_log_row(const struct memory_data *d, uint64_t event_id);
+/* Reads, under the shared lock. */
+const void *memory_log_get(const struct memory_data *d, uint64_t event_id, struct arena *arena);
+void memory_log_scan(const struct memory_data *d, struct store_scan *scan, struct arena *arena);
 enum ff_rc memory_read_log(struct store_session *, struct arena *, struct ff_bytes cursor,
                            uint32_t limit, const struct event ***events, uint32_t *count,
                            struct ff_bytes *next, bool *dropped, struct ff_error *);

@@ -13,16 +13,28 @@
 
 #define CURSOR_SIZE 9u
 
-void memory_log_init(struct memory_data *d) { d->event_first = d->event_next = 1; }
+void memory_log_init(struct memory_data *d) {
+  const struct index_info *rings = &index_infos[INDEX_event_by_execution];
+  INVARIANT(rings->part_count == rings->prefix_count + 1); /* the event id alone orders a ring */
+  d->event_first = d->event_next = 1;
+  btree_init(&d->event_rings, &d->slab);
+}
 
 void memory_log_fini(struct memory_data *d) {
   for (uint32_t i = 0; i < d->event_chunk_count; i++) free(d->event_chunks[i]);
   free(d->event_chunks);
 }
 
-static struct memory_row **place(const struct memory_data *d, uint64_t event_id) {
+/* ---- by id ---- */
+
+static struct memory_event **place(const struct memory_data *d, uint64_t event_id) {
   uint64_t at = event_id - 1 - d->event_chunk_first;
   return &d->event_chunks[at / MEMORY_EVENTS_PER_CHUNK][at % MEMORY_EVENTS_PER_CHUNK];
+}
+
+/* NULL when trimmed or not there yet. */
+static struct memory_event *event_of(const struct memory_data *d, uint64_t event_id) {
+  return event_id >= d->event_first && event_id < d->event_next ? *place(d, event_id) : NULL;
 }
 
 static void chunk_add(struct memory_data *d) {
@@ -45,20 +57,133 @@ static void chunks_drop(struct memory_data *d) {
   d->event_chunk_first += (uint64_t)gone * MEMORY_EVENTS_PER_CHUNK;
 }
 
+/* ---- appending and trimming ---- */
+
+#define EVENT_OVERHEAD offsetof(struct memory_event, packed)
+
+static void ring_key(struct memory_key *key, const void *event) {
+  memory_key_index(key, INDEX_event_by_execution, event,
+                   index_infos[INDEX_event_by_execution].prefix_count);
+}
+
+static void ring_enter(struct memory_data *d, struct memory_event *e, const struct event *event) {
+  struct memory_key key;
+  bool created;
+  ring_key(&key, event);
+  struct btree_item *ring = btree_put(&d->event_rings, key.ptr, key.len, &created);
+  memory_key_fini(&key);
+  struct memory_event *newest = ring->value;
+  e->next = created ? e : newest->next;
+  if (!created) newest->next = e;
+  ring->value = e;
+}
+
+/* e is the oldest event of all, hence of its ring. */
+static void ring_leave(struct memory_data *d, struct memory_event *e, const struct event *event) {
+  struct memory_key key;
+  ring_key(&key, event);
+  struct btree_item *ring = btree_find(&d->event_rings, key.ptr, key.len);
+  memory_key_fini(&key);
+  struct memory_event *newest = ring->value;
+  INVARIANT(newest->next == e);
+  newest->next = e->next;
+  if (newest == e) btree_remove(&d->event_rings, ring);
+}
+
 void memory_log_append(struct memory_data *d, const struct event *event) {
   struct event copy = *event;
+  struct pack_plan plan;
   copy.head = (struct record_head){0};
   copy.event_id = d->event_next;
   uint64_t room = d->event_chunk_first + (uint64_t)d->event_chunk_count * MEMORY_EVENTS_PER_CHUNK;
   if (d->event_next - 1 == room) chunk_add(d);
-  struct memory_row *row = memory_row_new(d, RECORD_KIND_event);
-  memory_row_store(d, row, &copy);
-  *place(d, d->event_next++) = row;
+  pack_measure(RECORD_KIND_event, &copy, &plan);
+  struct memory_event *e = slab_alloc(&d->slab, EVENT_OVERHEAD + plan.size);
+  e->event_id = copy.event_id;
+  e->at = copy.at;
+  pack_write(RECORD_KIND_event, &copy, &plan, &e->packed);
+  ring_enter(d, e, &copy);
+  *place(d, d->event_next++) = e;
 }
 
-struct memory_row *memory_log_row(const struct memory_data *d, uint64_t event_id) {
-  return event_id >= d->event_first && event_id < d->event_next ? *place(d, event_id) : NULL;
+static const struct event *event_read(const struct memory_event *e, struct arena *arena) {
+  return pack_read(RECORD_KIND_event, &e->packed, arena);
 }
+
+/* Ids and times ascend together: the first event that is young enough ends the search. */
+static bool trim_oldest(struct memory_data *d, int64_t before, struct arena *arena) {
+  struct memory_event *e = event_of(d, d->event_first);
+  if (e->at >= before) return false;
+  ring_leave(d, e, event_read(e, arena));
+  slab_free(&d->slab, e, EVENT_OVERHEAD + e->packed.size);
+  d->event_first++;
+  return true;
+}
+
+enum ff_rc memory_trim_log(struct store_session *session, int64_t before, uint64_t keep,
+                           uint32_t limit, uint32_t *removed, struct ff_error *e) {
+  (void)e;
+  struct memory_session *s = (struct memory_session *)session;
+  struct memory_data *d = s->store->data;
+  INVARIANT(s->kind == STORE_WRITER);
+  struct arena arena;
+  arena_init(&arena);
+  *removed = 0;
+  pthread_rwlock_wrlock(&d->lock);
+  while (*removed < limit && d->event_next - d->event_first > keep &&
+         trim_oldest(d, before, &arena)) {
+    ++*removed;
+    arena_reset(&arena);
+  }
+  chunks_drop(d);
+  pthread_rwlock_unlock(&d->lock);
+  arena_fini(&arena);
+  return FF_OK;
+}
+
+/* ---- reading by key and index ---- */
+
+const void *memory_log_get(const struct memory_data *d, uint64_t event_id, struct arena *arena) {
+  const struct memory_event *e = event_of(d, event_id);
+  return e ? event_read(e, arena) : NULL;
+}
+
+static void scan_by_id(const struct memory_data *d, struct store_scan *s, struct arena *arena) {
+  uint32_t capacity = 0;
+  uint64_t id = d->event_first, from = ((const struct event *)s->from)->event_id;
+  if (s->after && from >= id) id = from < d->event_next ? from + 1 : d->event_next;
+  for (; id < d->event_next && s->count < s->limit; id++)
+    memory_scan_push(s, event_read(event_of(d, id), arena), &capacity, arena);
+  s->complete = id >= d->event_next;
+}
+
+static void scan_ring(const struct memory_data *d, struct store_scan *s, struct arena *arena) {
+  struct memory_key key;
+  ring_key(&key, s->from);
+  const struct btree_item *ring = btree_find(&d->event_rings, key.ptr, key.len);
+  memory_key_fini(&key);
+  s->complete = true;
+  if (!ring) return;
+  uint32_t capacity = 0;
+  const struct memory_event *newest = ring->value, *e = newest->next;
+  uint64_t behind = s->after ? ((const struct event *)s->from)->event_id : 0;
+  for (; e->event_id <= behind; e = e->next)
+    if (e == newest) return;
+  for (; s->count < s->limit; e = e->next) {
+    memory_scan_push(s, event_read(e, arena), &capacity, arena);
+    if (e == newest) return;
+  }
+  s->complete = false;
+}
+
+void memory_log_scan(const struct memory_data *d, struct store_scan *s, struct arena *arena) {
+  if (s->index == INDEX_event_by_execution)
+    scan_ring(d, s, arena);
+  else
+    scan_by_id(d, s, arena);
+}
+
+/* ---- cursors ---- */
 
 static struct ff_bytes cursor_mint(struct arena *arena, uint64_t position) {
   uint8_t *out = arena_alloc(arena, CURSOR_SIZE);
@@ -86,7 +211,7 @@ static void read_events(struct memory_data *d, struct arena *arena, uint64_t pos
   uint32_t n = there < limit ? (uint32_t)there : limit;
   *events = arena_alloc(arena, n * sizeof **events);
   for (; *count < n; ++*count)
-    (*events)[*count] = memory_row_read(memory_log_row(d, position + 1 + *count), arena);
+    (*events)[*count] = event_read(event_of(d, position + 1 + *count), arena);
 }
 
 enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
@@ -111,34 +236,5 @@ enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
   read_events(d, arena, position, limit, events, count);
   pthread_rwlock_unlock(&d->lock);
   *next = cursor_mint(arena, position + *count);
-  return FF_OK;
-}
-
-static int64_t event_at(const struct memory_data *d, uint64_t id, struct arena *arena) {
-  return ((const struct event *)memory_row_read(memory_log_row(d, id), arena))->at;
-}
-
-/* Ids and times ascend together: the first event that is young enough ends the search. */
-enum ff_rc memory_trim_log(struct store_session *session, int64_t before, uint64_t keep,
-                           uint32_t limit, uint32_t *removed, struct ff_error *e) {
-  (void)e;
-  struct memory_session *s = (struct memory_session *)session;
-  struct memory_data *d = s->store->data;
-  INVARIANT(s->kind == STORE_WRITER);
-  struct arena arena;
-  arena_init(&arena);
-  *removed = 0;
-  pthread_rwlock_wrlock(&d->lock);
-  while (*removed < limit && d->event_next - d->event_first > keep &&
-         event_at(d, d->event_first, &arena) < before) {
-    struct memory_row *row = memory_log_row(d, d->event_first++);
-    memory_row_clear(d, row);
-    memory_row_free(d, row);
-    ++*removed;
-    arena_reset(&arena);
-  }
-  chunks_drop(d);
-  pthread_rwlock_unlock(&d->lock);
-  arena_fini(&arena);
   return FF_OK;
 }

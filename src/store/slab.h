@@ -9,7 +9,7 @@
 #include "base/base.h"
 
 #define SLAB_STEP 16u
-#define SLAB_SMALL_MAX 1024u /* larger blocks come from malloc */
+#define SLAB_SMALL_MAX 2048u /* larger blocks come from malloc */
 #define SLAB_CLASSES (SLAB_SMALL_MAX / SLAB_STEP + 1)
 
 struct slab_free {
