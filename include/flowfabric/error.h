@@ -28,7 +28,7 @@ enum ff_code {
 #define FF_ERROR_CODE_ENUM(name, family, class_) FF_CODE_##name,
   FF_ERROR_CODES(FF_ERROR_CODE_ENUM)
 #undef FF_ERROR_CODE_ENUM
-  FF_CODE_COUNT
+      FF_CODE_COUNT
 };
 
 /* A named fact of an error, for example lease_epoch = "7" (01 §8.2, the fields in parentheses). */
@@ -38,7 +38,8 @@ struct ff_error_context {
 };
 #define FF_ERROR_CONTEXT_MAX 4
 
-/* Filled by a failing call when the caller passed one; untouched by a successful call. Never holds secrets. */
+/* Filled by a failing call when the caller passed one; untouched by a successful call. Never holds
+ * secrets. */
 struct ff_error {
   enum ff_rc rc;
   enum ff_code code;
@@ -49,15 +50,18 @@ struct ff_error {
   uint32_t context_count;
 };
 
-/* The snake_case text of a code, for example "lease_expired"; "none" for FF_CODE_none. Any thread. */
+/* The snake_case text of a code, for example "lease_expired"; "none" for FF_CODE_none. Any thread.
+ */
 FF_API const char *ff_code_name(enum ff_code code);
 FF_API enum ff_rc ff_code_family(enum ff_code code);
 FF_API enum ff_error_class ff_code_class(enum ff_code code);
 /* The code of a text, FF_CODE_none when it is no code. */
 FF_API enum ff_code ff_code_parse(struct ff_str text);
-/* The value of a context field, NULL when the error does not carry it. Valid as long as the error. */
+/* The value of a context field, NULL when the error does not carry it. Valid as long as the error.
+ */
 FF_API const char *ff_error_context_get(const struct ff_error *error, const char *key);
-/* Writes `code: detail` (or `code` when there is no detail) into out, always NUL-terminated (01 ER-8). */
+/* Writes `code: detail` (or `code` when there is no detail) into out, always NUL-terminated (01
+ * ER-8). */
 FF_API void ff_error_format(const struct ff_error *error, char *out, size_t out_size);
 
 #ifdef __cplusplus

@@ -12,7 +12,8 @@ extern "C" {
 
 #define FF_HANDLE_OPAQUE_MAX 508
 
-/* A cookie: clients never look inside. kind is an enum ff_handle_kind, backend an enum ff_backend; len 0 means absent. */
+/* A cookie: clients never look inside. kind is an enum ff_handle_kind, backend an enum ff_backend;
+ * len 0 means absent. */
 struct ff_handle {
   uint8_t backend;
   uint8_t kind;

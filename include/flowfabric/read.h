@@ -1,7 +1,9 @@
 /*
- * Reading executions, their attempts, events and tags; waiting for one to end (spec 02 §15-§18, 00 §2.2, §2.9).
+ * Reading executions, their attempts, events and tags; waiting for one to end (spec 02 §15-§18, 00
+ * §2.2, §2.9).
  *
- * Reads never write and never mark anything. A missing execution is outcome none unless the operation says otherwise.
+ * Reads never write and never mark anything. A missing execution is outcome none unless the
+ * operation says otherwise.
  */
 #ifndef FLOWFABRIC_READ_H
 #define FLOWFABRIC_READ_H
@@ -18,19 +20,21 @@ struct ff_execution {
   uint64_t version; /* counts the operations on it; wait_execution takes it */
   struct ff_str namespace_, lane_id, execution_kind, creator_identity;
   int32_t priority;
-  uint8_t lifecycle_phase, ownership_state, eligibility_state, blocking_reason, terminal_outcome, attempt_state, public_state;
+  uint8_t lifecycle_phase, ownership_state, eligibility_state, blocking_reason, terminal_outcome,
+      attempt_state, public_state;
   struct ff_str blocking_detail;
   struct ff_str required_capabilities; /* sorted CSV */
   struct ff_id flow_id;
-  struct ff_id current_attempt_id;     /* "" = none */
-  uint32_t current_attempt_index;      /* 0 before the first claim */
+  struct ff_id current_attempt_id; /* "" = none */
+  uint32_t current_attempt_index;  /* 0 before the first claim */
   uint32_t total_attempt_count, retry_count, replay_count, lease_reclaim_count;
   uint64_t current_lease_epoch;
   bool leased; /* the next four count only then (02 L-161) */
   struct ff_id lease_id;
   struct ff_str worker_id, worker_instance_id;
   int64_t lease_expires_at, lease_last_renewed_at;
-  int64_t created_at, started_at, completed_at, last_transition_at, last_mutation_at, delay_until, execution_deadline_at;
+  int64_t created_at, started_at, completed_at, last_transition_at, last_mutation_at, delay_until,
+      execution_deadline_at;
   struct ff_str failure_reason, failure_category, cancellation_reason, cancelled_by;
   bool has_progress;
   uint32_t progress_percent;
@@ -78,7 +82,8 @@ struct ff_read_execution_info_result {
   struct ff_id execution_id;
   struct ff_str namespace_, lane_id, execution_kind;
   int32_t priority;
-  uint8_t lifecycle_phase, ownership_state, eligibility_state, blocking_reason, terminal_outcome, attempt_state, public_state;
+  uint8_t lifecycle_phase, ownership_state, eligibility_state, blocking_reason, terminal_outcome,
+      attempt_state, public_state;
   struct ff_str created_at, started_at, completed_at;
   uint32_t current_attempt_index;
   struct ff_id flow_id;
@@ -166,7 +171,8 @@ struct ff_get_execution_result_result {
 };
 FF_OPERATION(get_execution_result);
 
-/* 02 L-167: the named scalar fields as text; a name without a value is left out. Errors: invalid_input `partition mismatch`. */
+/* 02 L-167: the named scalar fields as text; a name without a value is left out. Errors:
+ * invalid_input `partition mismatch`. */
 struct ff_read_exec_core_fields_args {
   uint32_t size;
   struct ff_str partition, execution_id;
@@ -190,7 +196,8 @@ struct ff_get_execution_namespace_result {
 };
 FF_OPERATION(get_execution_namespace);
 
-/* The executions of one partition in id order (02 L-175). limit 0 gives an empty page, above 1,000 acts as 1,000; next_cursor "" = last page. */
+/* The executions of one partition in id order (02 L-175). limit 0 gives an empty page, above 1,000
+ * acts as 1,000; next_cursor "" = last page. */
 struct ff_list_executions_args {
   uint32_t size;
   struct ff_str partition; /* `{fp:N}` */
@@ -204,8 +211,9 @@ struct ff_list_executions_result {
 };
 FF_OPERATION(list_executions);
 
-/* Executions by filter, in creation order (00 §2.9). Absent members do not filter. Examines at most 10,000 executions a call, so a page
- * may be short or empty although next_cursor is set. limit 0 = 50, above 1,000 acts as 1,000. Errors: invalid_input (foreign cursor). */
+/* Executions by filter, in creation order (00 §2.9). Absent members do not filter. Examines at most
+ * 10,000 executions a call, so a page may be short or empty although next_cursor is set. limit 0 =
+ * 50, above 1,000 acts as 1,000. Errors: invalid_input (foreign cursor). */
 struct ff_query_executions_args {
   uint32_t size;
   struct ff_str namespace_, lane_id, execution_kind;
@@ -224,8 +232,9 @@ struct ff_query_executions_result {
 };
 FF_OPERATION(query_executions);
 
-/* Waits until the execution is terminal, or (until_change) its version differs from after_version (00 §2.9). Answers at once when it
- * already is. timeout_ms at most 3,600,000. outcome: ok, none (does not exist), timed_out (execution as it is). */
+/* Waits until the execution is terminal, or (until_change) its version differs from after_version
+ * (00 §2.9). Answers at once when it already is. timeout_ms at most 3,600,000. outcome: ok, none
+ * (does not exist), timed_out (execution as it is). */
 struct ff_wait_execution_args {
   uint32_t size;
   struct ff_str execution_id;
@@ -263,7 +272,8 @@ struct ff_events {
   const struct ff_event *items;
   size_t count;
 };
-/* The events of an execution in order, strictly after event id `after` (00 §2.9). limit 0 = 100, at most 1,000. outcome: ok, none. */
+/* The events of an execution in order, strictly after event id `after` (00 §2.9). limit 0 = 100, at
+ * most 1,000. outcome: ok, none. */
 struct ff_list_events_args {
   uint32_t size;
   struct ff_str execution_id;
@@ -279,7 +289,8 @@ struct ff_list_events_result {
 FF_OPERATION(list_events);
 
 /* ---------------------------------------------------------------- tags (02 §16)
- * Keys match ^[a-z][a-z0-9_]*\.[a-z0-9_][a-z0-9_.]*$ , also for get: invalid_input `invalid tag key: …`. */
+ * Keys match ^[a-z][a-z0-9_]*\.[a-z0-9_][a-z0-9_.]*$ , also for get: invalid_input `invalid tag
+ * key: …`. */
 
 /* outcome ok. Errors: execution_not_found, invalid_input. */
 struct ff_set_execution_tag_args {
@@ -292,7 +303,8 @@ struct ff_set_execution_tag_result {
 };
 FF_OPERATION(set_execution_tag);
 
-/* All or nothing (02 L-173). count = how many tags were given. Errors: invalid_input (empty), execution_not_found, invalid_tag_key. */
+/* All or nothing (02 L-173). count = how many tags were given. Errors: invalid_input (empty),
+ * execution_not_found, invalid_tag_key. */
 struct ff_set_execution_tags_args {
   uint32_t size;
   struct ff_str execution_id;

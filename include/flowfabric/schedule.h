@@ -1,5 +1,6 @@
 /*
- * Grants, blocks, holds, lanes, and the engine's own administration (spec 06 parts C-E, 00 §2.6-§2.7).
+ * Grants, blocks, holds, lanes, and the engine's own administration (spec 06 parts C-E, 00
+ * §2.6-§2.7).
  */
 #ifndef FLOWFABRIC_SCHEDULE_H
 #define FLOWFABRIC_SCHEDULE_H
@@ -18,7 +19,8 @@ struct ff_execution_refs {
   size_t count;
 };
 
-/* Eligible, ungranted executions of a lane in a partition, in claim order (06 S-1, S-2, S-6). limit 0 = empty, at most 1,000. */
+/* Eligible, ungranted executions of a lane in a partition, in claim order (06 S-1, S-2, S-6). limit
+ * 0 = empty, at most 1,000. */
 struct ff_scan_eligible_executions_args {
   uint32_t size;
   struct ff_str lane_id;
@@ -31,11 +33,13 @@ struct ff_scan_eligible_executions_result {
 };
 FF_OPERATION(scan_eligible_executions);
 
-/* 06 D.2, S-10 … S-19. outcome granted. Errors: execution_not_found, execution_not_eligible, grant_already_exists,
- * execution_not_in_eligible_set, invalid_capabilities, capability_mismatch (detail: missing CSV; stamps the diagnostic). */
+/* 06 D.2, S-10 … S-19. outcome granted. Errors: execution_not_found, execution_not_eligible,
+ * grant_already_exists, execution_not_in_eligible_set, invalid_capabilities, capability_mismatch
+ * (detail: missing CSV; stamps the diagnostic). */
 struct ff_issue_claim_grant_args {
   uint32_t size;
-  struct ff_str execution_id, lane_id, worker_id, worker_instance_id, capability_hash, route_snapshot_json, admission_summary;
+  struct ff_str execution_id, lane_id, worker_id, worker_instance_id, capability_hash,
+      route_snapshot_json, admission_summary;
   struct ff_strs worker_capabilities;
   uint64_t grant_ttl_ms; /* 1..60,000 */
 };
@@ -48,7 +52,8 @@ struct ff_issue_claim_grant_result {
 };
 FF_OPERATION(issue_claim_grant);
 
-/* The claim cycle of a scheduler (06 D.4): grants the first eligible execution the worker covers. outcome: granted, no_work. */
+/* The claim cycle of a scheduler (06 D.4): grants the first eligible execution the worker covers.
+ * outcome: granted, no_work. */
 struct ff_claim_for_worker_args {
   uint32_t size;
   struct ff_str lane_id, worker_id, worker_instance_id;
@@ -64,8 +69,8 @@ struct ff_claim_for_worker_result {
 };
 FF_OPERATION(claim_for_worker);
 
-/* 06 D.3, S-20 … S-22. outcome: blocked, rejected (message: invalid_blocking_reason, execution_not_found, execution_not_active,
- * execution_not_eligible). */
+/* 06 D.3, S-20 … S-22. outcome: blocked, rejected (message: invalid_blocking_reason,
+ * execution_not_found, execution_not_active, execution_not_eligible). */
 struct ff_block_execution_for_admission_args {
   uint32_t size;
   struct ff_str execution_id, lane_id, reason, reason_detail; /* detail at most 1,024 bytes */
@@ -91,8 +96,8 @@ struct ff_block_route_result {
 };
 FF_OPERATION(block_route);
 
-/* Lifts a budget, quota or route block (04 FU-1 … FU-5). outcome unblocked. Errors: invalid_blocking_reason, execution_not_found,
- * execution_not_eligible. */
+/* Lifts a budget, quota or route block (04 FU-1 … FU-5). outcome unblocked. Errors:
+ * invalid_blocking_reason, execution_not_found, execution_not_eligible. */
 struct ff_unblock_execution_args {
   uint32_t size;
   struct ff_str execution_id, expected_blocking_reason;
@@ -103,8 +108,8 @@ struct ff_unblock_execution_result {
 };
 FF_OPERATION(unblock_execution);
 
-/* 06 S-26. reason absent = paused_by_operator. outcome: held, already_held. Errors: invalid_blocking_reason, execution_not_found,
- * execution_not_eligible. */
+/* 06 S-26. reason absent = paused_by_operator. outcome: held, already_held. Errors:
+ * invalid_blocking_reason, execution_not_found, execution_not_eligible. */
 struct ff_place_hold_args {
   uint32_t size;
   struct ff_str execution_id, reason, reason_detail;
@@ -117,7 +122,8 @@ struct ff_place_hold_result {
 };
 FF_OPERATION(place_hold);
 
-/* 06 S-25. outcome released. Errors: invalid_blocking_reason, execution_not_found, execution_not_eligible. */
+/* 06 S-25. outcome released. Errors: invalid_blocking_reason, execution_not_found,
+ * execution_not_eligible. */
 struct ff_release_hold_args {
   uint32_t size;
   struct ff_str execution_id, expected_blocking_reason; /* absent = whichever of the two is set */
@@ -139,7 +145,8 @@ struct ff_lanes {
   const struct ff_lane *items;
   size_t count;
 };
-/* Every lane ever seen, in byte order (06 LN-3). cursor exclusive; limit 0 = empty page, at most 10,000; next_cursor "" = last page. */
+/* Every lane ever seen, in byte order (06 LN-3). cursor exclusive; limit 0 = empty page, at most
+ * 10,000; next_cursor "" = last page. */
 struct ff_list_lanes_args {
   uint32_t size;
   struct ff_str cursor;
@@ -164,7 +171,8 @@ struct ff_describe_lane_result {
 };
 FF_OPERATION(describe_lane);
 
-/* 06 E.1. outcome: set (previous_state), already_set. Errors: lane_not_found, invalid_input (unknown state word). */
+/* 06 E.1. outcome: set (previous_state), already_set. Errors: lane_not_found, invalid_input
+ * (unknown state word). */
 struct ff_set_lane_state_args {
   uint32_t size;
   struct ff_str lane_id, state;
@@ -177,11 +185,13 @@ struct ff_set_lane_state_result {
 };
 FF_OPERATION(set_lane_state);
 
-/* Adds a lane to the registry (06 LN-2); create_execution does it by itself. outcome: registered, already_registered. */
+/* Adds a lane to the registry (06 LN-2); create_execution does it by itself. outcome: registered,
+ * already_registered. */
 struct ff_register_lane_args {
   uint32_t size;
   struct ff_str lane_id, registered_by;
-  struct ff_str required_capabilities; /* a sorted CSV to remember as a requirement set of the lane; empty = none */
+  struct ff_str required_capabilities; /* a sorted CSV to remember as a requirement set of the lane;
+                                          empty = none */
 };
 struct ff_register_lane_result {
   struct ff_memory *memory;
@@ -211,7 +221,8 @@ struct ff_server_time_ms_result {
 };
 FF_OPERATION(server_time_ms);
 
-/* 01 CP-2 … CP-5: what this instance is and which flagged operations it offers, as name and "true" or "false". No I/O. */
+/* 01 CP-2 … CP-5: what this instance is and which flagged operations it offers, as name and "true"
+ * or "false". No I/O. */
 struct ff_capabilities_args {
   uint32_t size;
 };
@@ -263,7 +274,8 @@ struct ff_list_scanners_result {
 };
 FF_OPERATION(list_scanners);
 
-/* Runs one cycle of a scanner now, also in an engine without scanners. name empty = all. Errors: invalid_input (unknown name). */
+/* Runs one cycle of a scanner now, also in an engine without scanners. name empty = all. Errors:
+ * invalid_input (unknown name). */
 struct ff_run_scanner_args {
   uint32_t size;
   struct ff_str name;
@@ -274,7 +286,8 @@ struct ff_run_scanner_result {
 };
 FF_OPERATION(run_scanner);
 
-/* Executor counters since ff_open, as name and value, for doctor, bench and tests: batches, operations, rounds, re-runs, conflicts … */
+/* Executor counters since ff_open, as name and value, for doctor, bench and tests: batches,
+ * operations, rounds, re-runs, conflicts … */
 struct ff_engine_stats_args {
   uint32_t size;
 };

@@ -1,5 +1,6 @@
 /*
- * Every closed enumeration of the contract, once: X(word) in stored order. Values are positions and never change: append only.
+ * Every closed enumeration of the contract, once: X(word) in stored order. Values are positions and
+ * never change: append only.
  * `FF_<ENUM>_<word>` are the constants; ff_word() gives the text, ff_word_parse() the value (01 §3).
  */
 #ifndef FLOWFABRIC_WORDS_H
@@ -91,7 +92,7 @@ enum ff_word_enum {
   FF_WORD_ENUM_COUNT
 };
 
-/* The word of a value, for example ff_word(FF_WORD_public_state, FF_public_state_waiting) = "waiting"; NULL when out of range. */
+/* The word of a value: ff_word(FF_WORD_public_state, FF_public_state_waiting) = "waiting"; NULL when out of range. */
 FF_API const char *ff_word(enum ff_word_enum which, int value);
 /* The value of a word, -1 when it is none of the enumeration. */
 FF_API int ff_word_parse(enum ff_word_enum which, struct ff_str text);

@@ -1,5 +1,6 @@
 /*
- * What the public API adds to the engine: the handle callers hold, sized argument structs, one function per operation.
+ * What the public API adds to the engine: the handle callers hold, sized argument structs, one
+ * function per operation.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -16,9 +17,9 @@ struct ff_engine {
   char key[PATH_MAX + 16];
 };
 
-/* Reads the first `size` bytes of a caller's struct into ours; the missing tail stays as it is in `full`. A larger struct is fine as
- * long as what this library does not know is zero (07 K-5). */
-enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size, const char *field,
-                          struct ff_error *error) MUST_USE;
+/* Reads the first `size` bytes of a caller's struct into ours; the missing tail stays as it is in
+ * `full`. A larger struct is fine as long as what this library does not know is zero (07 K-5). */
+enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size,
+                          const char *field, struct ff_error *error) MUST_USE;
 
 #endif

@@ -8,20 +8,23 @@
 
 #include <stdlib.h>
 
-enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size, const char *field,
-                          struct ff_error *error) {
+enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size,
+                          const char *field, struct ff_error *error) {
   if (size < sizeof size)
-    return error_field(error, FF_CODE_invalid_input, field, "size is %u: initialise the struct with its INIT macro", size);
+    return error_field(error, FF_CODE_invalid_input, field,
+                       "size is %u: initialise the struct with its INIT macro", size);
   for (size_t i = full_size; i < size; i++)
     if (((const uint8_t *)given)[i] != 0)
-      return error_field(error, FF_CODE_invalid_input, field, "the struct has members this library does not know");
+      return error_field(error, FF_CODE_invalid_input, field,
+                         "the struct has members this library does not know");
   memcpy(full, given, size < full_size ? size : full_size);
   return FF_OK;
 }
 
 /* A struct of this library's own size is used where it lies; any other is brought to it first. */
-static enum ff_rc call_sized(struct ff_engine *engine, enum op_id op, const void *args, void *result, engine_done_fn *done,
-                             void *user, struct ff_error *error) {
+static enum ff_rc call_sized(struct ff_engine *engine, enum op_id op, const void *args,
+                             void *result, engine_done_fn *done, void *user,
+                             struct ff_error *error) {
   const struct op_info *info = &op_infos[op];
   uint32_t size;
   memcpy(&size, args, sizeof size);
@@ -47,25 +50,26 @@ struct async {
   void *user;
 };
 
-#define X(op, class_, how)                                                                                         \
-  enum ff_rc ff_##op(struct ff_engine *engine, const struct ff_##op##_args *args, struct ff_##op##_result *result, \
-                     struct ff_error *error) {                                                                     \
-    return call_sized(engine, OP_##op, args, result, NULL, NULL, error);                                           \
-  }                                                                                                                \
-  static void done_##op(void *user, enum ff_rc rc, void *result, const struct ff_error *error) {                   \
-    struct async async = *(struct async *)user;                                                                    \
-    free(user);                                                                                                    \
-    ((void (*)(void *, enum ff_rc, struct ff_##op##_result *, const struct ff_error *))async.done)(async.user, rc, \
-                                                                                                   result, error); \
-  }                                                                                                                \
-  enum ff_rc ff_##op##_async(struct ff_engine *engine, const struct ff_##op##_args *args,                          \
-                             void (*done)(void *, enum ff_rc, struct ff_##op##_result *, const struct ff_error *), \
-                             void *user, struct ff_error *error) {                                                 \
-    struct async *async = heap_alloc(sizeof *async);                                                               \
-    *async = (struct async){(void (*)(void))done, user};                                                           \
-    enum ff_rc rc = call_sized(engine, OP_##op, args, NULL, done_##op, async, error);                              \
-    if (rc != FF_OK) free(async);                                                                                  \
-    return rc;                                                                                                     \
+#define X(op, class_, how)                                                                       \
+  enum ff_rc ff_##op(struct ff_engine *engine, const struct ff_##op##_args *args,                \
+                     struct ff_##op##_result *result, struct ff_error *error) {                  \
+    return call_sized(engine, OP_##op, args, result, NULL, NULL, error);                         \
+  }                                                                                              \
+  static void done_##op(void *user, enum ff_rc rc, void *result, const struct ff_error *error) { \
+    struct async async = *(struct async *)user;                                                  \
+    free(user);                                                                                  \
+    ((void (*)(void *, enum ff_rc, struct ff_##op##_result *,                                    \
+               const struct ff_error *))async.done)(async.user, rc, result, error);              \
+  }                                                                                              \
+  enum ff_rc ff_##op##_async(                                                                    \
+      struct ff_engine *engine, const struct ff_##op##_args *args,                               \
+      void (*done)(void *, enum ff_rc, struct ff_##op##_result *, const struct ff_error *),      \
+      void *user, struct ff_error *error) {                                                      \
+    struct async *async = heap_alloc(sizeof *async);                                             \
+    *async = (struct async){(void (*)(void))done, user};                                         \
+    enum ff_rc rc = call_sized(engine, OP_##op, args, NULL, done_##op, async, error);            \
+    if (rc != FF_OK) free(async);                                                                \
+    return rc;                                                                                   \
   }
 OP_TABLE(X)
 #undef X
@@ -75,7 +79,8 @@ static struct ff_operation operations[OP_COUNT];
 
 static void __attribute__((constructor)) describe_operations(void) {
   for (int i = 0; i < OP_COUNT; i++)
-    operations[i] = (struct ff_operation){op_infos[i].name, op_infos[i].class_, op_infos[i].args, op_infos[i].result};
+    operations[i] = (struct ff_operation){op_infos[i].name, op_infos[i].class_, op_infos[i].args,
+                                          op_infos[i].result};
 }
 
 const struct ff_operation *ff_operations(size_t *count) {
@@ -89,8 +94,8 @@ const struct ff_operation *ff_operation_find(struct ff_str name) {
   return NULL;
 }
 
-enum ff_rc ff_call(struct ff_engine *engine, const struct ff_operation *op, const void *args, void *result,
-                   struct ff_error *error) {
+enum ff_rc ff_call(struct ff_engine *engine, const struct ff_operation *op, const void *args,
+                   void *result, struct ff_error *error) {
   return call_sized(engine, (enum op_id)(op - operations), args, result, NULL, NULL, error);
 }
 

@@ -17,20 +17,23 @@ static struct ff_engine *registry;
 static enum ff_rc make_directory(const char *path, struct ff_error *error) {
   char partial[PATH_MAX];
   size_t len = strlen(path);
-  if (len >= sizeof partial) return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
+  if (len >= sizeof partial)
+    return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
   for (size_t i = 1; i <= len; i++) {
     if (path[i] != '/' && path[i] != '\0') continue;
     memcpy(partial, path, i);
     partial[i] = '\0';
     if (mkdir(partial, 0700) != 0 && errno != EEXIST)
-      return error_set(error, FF_CODE_transport, "cannot create the directory %.200s: %s", partial, strerror(errno));
+      return error_set(error, FF_CODE_transport, "cannot create the directory %.200s: %s", partial,
+                       strerror(errno));
   }
   return FF_OK;
 }
 
 /* flowfabric.db in $FF_DATA_DIR, else in the XDG state directory (DESIGN §10). */
 static enum ff_rc default_url(char *url, size_t size, struct ff_error *error) {
-  const char *data = getenv("FF_DATA_DIR"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+  const char *data = getenv("FF_DATA_DIR"), *state = getenv("XDG_STATE_HOME"),
+             *home = getenv("HOME");
   char directory[PATH_MAX];
   int n;
   if (data && *data)
@@ -40,17 +43,21 @@ static enum ff_rc default_url(char *url, size_t size, struct ff_error *error) {
   else if (home && *home)
     n = snprintf(directory, sizeof directory, "%s/.local/state/flowfabric", home);
   else
-    return error_set(error, FF_CODE_config, "no store named and none of FF_DATA_DIR, XDG_STATE_HOME, HOME is set");
-  if (n < 0 || (size_t)n >= sizeof directory) return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
+    return error_set(error, FF_CODE_config,
+                     "no store named and none of FF_DATA_DIR, XDG_STATE_HOME, HOME is set");
+  if (n < 0 || (size_t)n >= sizeof directory)
+    return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
   TRY(make_directory(directory, error));
   n = snprintf(url, size, "sqlite:%s/flowfabric.db", directory);
-  if (n < 0 || (size_t)n >= size) return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
+  if (n < 0 || (size_t)n >= size)
+    return error_set(error, FF_CODE_config, "path longer than %d bytes", PATH_MAX);
   return FF_OK;
 }
 
 /* ---- one engine per store ---- */
 
-/* What two URLs of one store have in common: the canonical path when the file exists, else the URL as it stands. */
+/* What two URLs of one store have in common: the canonical path when the file exists, else the URL
+ * as it stands. */
 static void canonical_key(const char *url, char *key, size_t size) {
   char path[PATH_MAX], real[PATH_MAX];
   if (strcmp(url, "sqlite:file::memory:?cache=shared") == 0) url = "sqlite::memory:";
@@ -59,7 +66,8 @@ static void canonical_key(const char *url, char *key, size_t size) {
   snprintf(path, sizeof path, "%s", url + 7);
   char *query = strchr(path, '?');
   if (query) *query = '\0';
-  if (realpath(path, real)) snprintf(key, size, "sqlite:%s%s", real, strstr(url, "mode=ro") ? "?mode=ro" : "");
+  if (realpath(path, real))
+    snprintf(key, size, "sqlite:%s%s", real, strstr(url, "mode=ro") ? "?mode=ro" : "");
 }
 
 static struct ff_engine *registry_find(const char *key) {
@@ -68,8 +76,8 @@ static struct ff_engine *registry_find(const char *key) {
   return e;
 }
 
-static enum ff_rc open_new(const char *url, const struct ff_open_options *options, struct ff_engine **out,
-                           struct ff_error *error) {
+static enum ff_rc open_new(const char *url, const struct ff_open_options *options,
+                           struct ff_engine **out, struct ff_error *error) {
   struct ff_engine *e = heap_zalloc(sizeof *e);
   struct engine_options inner = {.open = *options};
   enum ff_rc rc = engine_open(ff_text(url), &inner, &e->engine, error);
@@ -86,7 +94,8 @@ static enum ff_rc open_new(const char *url, const struct ff_open_options *option
   return FF_OK;
 }
 
-enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struct ff_engine **out, struct ff_error *error) {
+enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struct ff_engine **out,
+                   struct ff_error *error) {
   struct ff_open_options full = FF_OPEN_OPTIONS_INIT;
   char default_text[PATH_MAX + 16], key[PATH_MAX + 16];
   *out = NULL;
@@ -95,7 +104,8 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
     TRY(default_url(default_text, sizeof default_text, error));
     url = default_text;
   }
-  if (strlen(url) >= sizeof key) return error_set(error, FF_CODE_config, "URL longer than %d bytes", PATH_MAX);
+  if (strlen(url) >= sizeof key)
+    return error_set(error, FF_CODE_config, "URL longer than %d bytes", PATH_MAX);
   canonical_key(url, key, sizeof key);
   pthread_mutex_lock(&registry_lock);
   enum ff_rc rc = FF_OK;
@@ -125,7 +135,8 @@ void ff_close(struct ff_engine *engine) {
 
 enum ff_rc ff_shutdown_prepare(struct ff_engine *engine, int64_t grace_ms, struct ff_error *error) {
   if (engine_quiesce(engine->engine, grace_ms)) return FF_OK;
-  (void)error_set(error, FF_CODE_timeout, "calls were still under way after %lld ms", (long long)grace_ms);
+  (void)error_set(error, FF_CODE_timeout, "calls were still under way after %lld ms",
+                  (long long)grace_ms);
   error_context(error, "op", "shutdown_prepare");
   return FF_TIMEOUT;
 }
@@ -134,6 +145,8 @@ const char *ff_backend_label(const struct ff_engine *engine) {
   return ff_word(FF_WORD_backend, (int)engine_traits(engine->engine)->backend);
 }
 
-const char *ff_durability(const struct ff_engine *engine) { return engine_traits(engine->engine)->durability; }
+const char *ff_durability(const struct ff_engine *engine) {
+  return engine_traits(engine->engine)->durability;
+}
 
 const char *ff_version(void) { return "0.1.0"; }

@@ -15,12 +15,16 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MUST_USE FF_MUST_USE
 
-/* Invariants of the code stay on in release builds: a broken one must stop the process before it is stored. */
+/* Invariants of the code stay on in release builds: a broken one must stop the process before it is
+ * stored. */
 void invariant_failed(const char *what, const char *file, int line) __attribute__((noreturn, cold));
-#define INVARIANT(condition) ((condition) ? (void)0 : invariant_failed(#condition, __FILE__, __LINE__))
+#define INVARIANT(condition) \
+  ((condition) ? (void)0 : invariant_failed(#condition, __FILE__, __LINE__))
 
 /* ---- text ---- */
-static inline struct ff_str text_of(const char *ptr, size_t len) { return (struct ff_str){ptr, len}; }
+static inline struct ff_str text_of(const char *ptr, size_t len) {
+  return (struct ff_str){ptr, len};
+}
 static inline bool text_present(struct ff_str t) { return t.ptr != NULL; }
 static inline bool text_nonempty(struct ff_str t) { return t.ptr != NULL && t.len > 0; }
 static inline bool text_equal(struct ff_str a, struct ff_str b) {
@@ -36,7 +40,8 @@ bool text_is_utf8(struct ff_str t);
 #define TEXT_ARG(t) (int)(t).len, (t).ptr ? (t).ptr : ""
 
 static inline bool bytes_equal(struct ff_bytes a, struct ff_bytes b) {
-  return a.len == b.len && (a.ptr == NULL) == (b.ptr == NULL) && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+  return a.len == b.len && (a.ptr == NULL) == (b.ptr == NULL) &&
+         (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 /* ---- uuid ---- */
@@ -60,7 +65,8 @@ struct arena {
 };
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
-/* Forgets every allocation but keeps the first chunk, so that a steady user stops calling malloc. */
+/* Forgets every allocation but keeps the first chunk, so that a steady user stops calling malloc.
+ */
 void arena_reset(struct arena *a);
 /* 16-byte aligned, not zeroed. Never NULL: running out of memory stops the process. */
 void *arena_alloc(struct arena *a, size_t size);
@@ -69,8 +75,10 @@ void *arena_copy(struct arena *a, const void *ptr, size_t size);
 /* The copy is NUL-terminated; an absent text stays absent. */
 struct ff_str arena_text(struct arena *a, struct ff_str t);
 struct ff_bytes arena_bytes(struct arena *a, struct ff_bytes b);
-struct ff_str arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct ff_str arena_vprintf(struct arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+struct ff_str arena_printf(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+struct ff_str arena_vprintf(struct arena *a, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_zalloc((a), sizeof(type) * (count)))
 
@@ -110,7 +118,8 @@ static inline uint64_t hash_mix64(uint64_t x) {
 void hex_encode(const void *ptr, size_t len, char *out); /* 2*len digits and a NUL */
 
 /* ---- numbers in text ---- */
-/* Decimal, ASCII digits only, no sign, no leading zero unless exactly "0"; false on overflow or other bytes. */
+/* Decimal, ASCII digits only, no sign, no leading zero unless exactly "0"; false on overflow or
+ * other bytes. */
 bool parse_u64(struct ff_str t, uint64_t *out) MUST_USE;
 /* An optional '-' before the same. */
 bool parse_i64(struct ff_str t, int64_t *out) MUST_USE;

@@ -1,5 +1,6 @@
 /*
- * Making errors: the only way the library fills a struct ff_error. Every maker accepts a NULL error and returns the family.
+ * Making errors: the only way the library fills a struct ff_error. Every maker accepts a NULL error
+ * and returns the family.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
@@ -8,11 +9,13 @@
 #include "flowfabric/error.h"
 
 /* Sets code (and its family), no field, no context. format may be NULL for no detail. */
-enum ff_rc error_set(struct ff_error *e, enum ff_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum ff_rc error_set(struct ff_error *e, enum ff_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same, naming the argument at fault. */
-enum ff_rc error_field(struct ff_error *e, enum ff_code code, const char *field, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+enum ff_rc error_field(struct ff_error *e, enum ff_code code, const char *field, const char *format,
+                       ...) __attribute__((format(printf, 4, 5)));
 /* Adds a context field to an error already set. */
-void error_context(struct ff_error *e, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void error_context(struct ff_error *e, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,18 +1,27 @@
 /*
- * Strict JSON in, JSON out. Numbers keep their text; duplicate keys, bad UTF-8, depth > 64, trailing bytes and NUL are errors.
+ * Strict JSON in, JSON out. Numbers keep their text; duplicate keys, bad UTF-8, depth > 64,
+ * trailing bytes and NUL are errors.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
 #include "base/base.h"
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+  JSON_NULL,
+  JSON_FALSE,
+  JSON_TRUE,
+  JSON_NUMBER,
+  JSON_STRING,
+  JSON_ARRAY,
+  JSON_OBJECT
+};
 
 /* One value of a parsed document. Everything lives in the arena given to json_parse. */
 struct json {
   enum json_type type;
-  struct ff_str key;        /* of an object member, else absent */
-  struct ff_str text;       /* the value of a string, unescaped; the digits of a number as written */
+  struct ff_str key;  /* of an object member, else absent */
+  struct ff_str text; /* the value of a string, unescaped; the digits of a number as written */
   const struct json *first; /* first element or member */
   const struct json *next;  /* next sibling */
   size_t count;             /* elements or members */
@@ -26,7 +35,8 @@ struct json_error {
 
 #define JSON_DEPTH_MAX 64
 
-bool json_parse(struct ff_str text, struct arena *arena, const struct json **out, struct json_error *error) MUST_USE;
+bool json_parse(struct ff_str text, struct arena *arena, const struct json **out,
+                struct json_error *error) MUST_USE;
 /* NULL when there is no such member (or value is not an object). */
 const struct json *json_member(const struct json *object, const char *name);
 /* Exact integers only: false for 1.0, 1e3, out of range, or when value is not a number. */

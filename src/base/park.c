@@ -15,7 +15,8 @@
 uint32_t park_wait(struct park *p, int64_t timeout_us) {
   int64_t until = timeout_us < 0 ? 0 : clock_monotonic_us() + timeout_us;
   uint32_t empty = 0;
-  __atomic_compare_exchange_n(&p->word, &empty, SLEEPING, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+  __atomic_compare_exchange_n(&p->word, &empty, SLEEPING, false, __ATOMIC_ACQ_REL,
+                              __ATOMIC_ACQUIRE);
   while (__atomic_load_n(&p->word, __ATOMIC_ACQUIRE) == SLEEPING) {
     struct timespec left, *timeout = NULL;
     if (timeout_us >= 0) {
@@ -31,7 +32,8 @@ uint32_t park_wait(struct park *p, int64_t timeout_us) {
 }
 
 void park_wake(struct park *p, uint32_t word) {
-  /* The sleeper may free the park as soon as it sees the word; a futex wake on freed memory is harmless by the kernel's contract. */
+  /* The sleeper may free the park as soon as it sees the word; a futex wake on freed memory is
+   * harmless by the kernel's contract. */
   if (__atomic_exchange_n(&p->word, word, __ATOMIC_ACQ_REL) == SLEEPING)
     syscall(SYS_futex, &p->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

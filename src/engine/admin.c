@@ -1,5 +1,6 @@
 /*
- * Process-local operations: what this instance is, how it is set, what its scanners and its executor did.
+ * Process-local operations: what this instance is, how it is set, what its scanners and its
+ * executor did.
  */
 #include "engine/impl.h"
 
@@ -7,7 +8,9 @@
 
 #define VERSION "0.1.0"
 
-static struct ff_str number(struct arena *a, uint64_t n) { return arena_printf(a, "%llu", (unsigned long long)n); }
+static struct ff_str number(struct arena *a, uint64_t n) {
+  return arena_printf(a, "%llu", (unsigned long long)n);
+}
 
 static enum ff_rc give(enum op_id op, const void *view, void *result, struct arena *arena) {
   values_deep_copy(op_infos[op].result, view, result, (struct ff_memory **)result);
@@ -16,15 +19,40 @@ static enum ff_rc give(enum op_id op, const void *view, void *result, struct are
 }
 
 /* 01 CP-3: the flags in their order, true iff this build offers the operation of that name. */
-static const char *const flags[] = {
-    "cancel_execution", "change_priority", "replay_execution", "revoke_lease", "read_execution_state", "read_execution_info",
-    "get_execution_result", "budget_admin", "quota_admin", "rotate_waitpoint_hmac_secret_all", "seed_waitpoint_hmac_secret",
-    "list_pending_waitpoints", "cancel_flow_header", "cancel_flow_wait_timeout", "cancel_flow_wait_indefinite",
-    "ack_cancel_member", "claim_for_worker", "issue_reclaim_grant", "prepare", "subscribe_lease_history",
-    "subscribe_completion", "subscribe_signal_delivery", "subscribe_instance_tags", "stream_durable_summary",
-    "stream_best_effort_live", "register_worker", "heartbeat_worker", "mark_worker_dead", "list_expired_leases",
-    "list_workers", "release_admission", "read_quota_policy_limits", "block_execution_for_admission",
-    "read_budget_usage_and_limits"};
+static const char *const flags[] = {"cancel_execution",
+                                    "change_priority",
+                                    "replay_execution",
+                                    "revoke_lease",
+                                    "read_execution_state",
+                                    "read_execution_info",
+                                    "get_execution_result",
+                                    "budget_admin",
+                                    "quota_admin",
+                                    "rotate_waitpoint_hmac_secret_all",
+                                    "seed_waitpoint_hmac_secret",
+                                    "list_pending_waitpoints",
+                                    "cancel_flow_header",
+                                    "cancel_flow_wait_timeout",
+                                    "cancel_flow_wait_indefinite",
+                                    "ack_cancel_member",
+                                    "claim_for_worker",
+                                    "issue_reclaim_grant",
+                                    "prepare",
+                                    "subscribe_lease_history",
+                                    "subscribe_completion",
+                                    "subscribe_signal_delivery",
+                                    "subscribe_instance_tags",
+                                    "stream_durable_summary",
+                                    "stream_best_effort_live",
+                                    "register_worker",
+                                    "heartbeat_worker",
+                                    "mark_worker_dead",
+                                    "list_expired_leases",
+                                    "list_workers",
+                                    "release_admission",
+                                    "read_quota_policy_limits",
+                                    "block_execution_for_admission",
+                                    "read_budget_usage_and_limits"};
 
 static bool offered(const char *flag) {
   for (int i = 0; i < OP_COUNT; i++)
@@ -32,24 +60,28 @@ static bool offered(const char *flag) {
   return false;
 }
 
-enum ff_rc capabilities_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
+enum ff_rc capabilities_run(struct engine *e, const void *args, void *result,
+                            struct ff_error *error) {
   (void)args, (void)error;
   struct ff_pair pairs[ARRAY_LEN(flags)];
   struct arena arena;
   arena_init(&arena);
   for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-    pairs[i] = (struct ff_pair){ff_text(flags[i]), offered(flags[i]) ? TEXT_LIT("true") : TEXT_LIT("false")};
-  struct ff_capabilities_result view = {.family = ff_text(ff_word(FF_WORD_backend, (int)e->config.backend)),
-                                        .version = TEXT_LIT(VERSION),
-                                        .stage = TEXT_LIT("E-shipped"),
-                                        .supports = {pairs, ARRAY_LEN(flags)}};
+    pairs[i] = (struct ff_pair){ff_text(flags[i]),
+                                offered(flags[i]) ? TEXT_LIT("true") : TEXT_LIT("false")};
+  struct ff_capabilities_result view = {
+      .family = ff_text(ff_word(FF_WORD_backend, (int)e->config.backend)),
+      .version = TEXT_LIT(VERSION),
+      .stage = TEXT_LIT("E-shipped"),
+      .supports = {pairs, ARRAY_LEN(flags)}};
   return give(OP_capabilities, &view, result, &arena);
 }
 
 enum ff_rc prepare_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
   bool applied = false;
   (void)args;
-  if (!e->writer) return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
+  if (!e->writer)
+    return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   TRY(e->store->vtable->migrate(e->store, &applied, error));
   struct arena arena;
   arena_init(&arena);
@@ -58,17 +90,21 @@ enum ff_rc prepare_run(struct engine *e, const void *args, void *result, struct 
   return give(OP_prepare, &view, result, &arena);
 }
 
-enum ff_rc read_config_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
+enum ff_rc read_config_run(struct engine *e, const void *args, void *result,
+                           struct ff_error *error) {
   (void)args, (void)error;
   struct arena arena;
   arena_init(&arena);
   bool off = e->config.auto_reclaim_delay_ms == INT64_MAX;
   const struct ff_pair pairs[] = {
-      {TEXT_LIT("auto_reclaim_delay_ms"), off ? TEXT_LIT("off") : number(&arena, (uint64_t)e->config.auto_reclaim_delay_ms)},
+      {TEXT_LIT("auto_reclaim_delay_ms"),
+       off ? TEXT_LIT("off") : number(&arena, (uint64_t)e->config.auto_reclaim_delay_ms)},
       {TEXT_LIT("backend"), ff_text(ff_word(FF_WORD_backend, (int)e->config.backend))},
       {TEXT_LIT("durability"), ff_text(e->store->traits.durability)},
-      {TEXT_LIT("event_retention_ms"), number(&arena, (uint64_t)e->options.open.event_retention_ms)},
-      {TEXT_LIT("lease_renewed_events"), e->config.lease_renewed_events ? TEXT_LIT("on") : TEXT_LIT("off")},
+      {TEXT_LIT("event_retention_ms"),
+       number(&arena, (uint64_t)e->options.open.event_retention_ms)},
+      {TEXT_LIT("lease_renewed_events"),
+       e->config.lease_renewed_events ? TEXT_LIT("on") : TEXT_LIT("off")},
       {TEXT_LIT("max_payload_bytes"), number(&arena, e->config.max_input_payload_bytes)},
       {TEXT_LIT("num_flow_partitions"), number(&arena, e->config.flow_partitions)},
       {TEXT_LIT("retention_ms"), number(&arena, (uint64_t)e->config.retention_ms)},
@@ -78,7 +114,8 @@ enum ff_rc read_config_run(struct engine *e, const void *args, void *result, str
   return give(OP_read_config, &view, result, &arena);
 }
 
-enum ff_rc list_scanners_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
+enum ff_rc list_scanners_run(struct engine *e, const void *args, void *result,
+                             struct ff_error *error) {
   (void)args, (void)error;
   struct ff_scanner items[SCANNER_COUNT];
   struct arena arena;
@@ -96,23 +133,28 @@ enum ff_rc list_scanners_run(struct engine *e, const void *args, void *result, s
   return give(OP_list_scanners, &view, result, &arena);
 }
 
-enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
+enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result,
+                           struct ff_error *error) {
   const struct ff_run_scanner_args *a = args;
   struct ff_run_scanner_result *out = result;
   bool known = !text_nonempty(a->name), sweep = known;
-  if (!e->writer) return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
+  if (!e->writer)
+    return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   for (int i = 0; i < SCANNER_COUNT; i++)
     if (text_equal_c(a->name, scanner_names[i])) {
       known = true;
       sweep = i >= SCANNER_DEDUP;
     }
-  if (!known) return error_field(error, FF_CODE_invalid_input, "name", "unknown scanner \"" TEXT_FMT "\"", TEXT_ARG(a->name));
+  if (!known)
+    return error_field(error, FF_CODE_invalid_input, "name", "unknown scanner \"" TEXT_FMT "\"",
+                       TEXT_ARG(a->name));
   if (!text_nonempty(a->name) || !sweep) out->processed += scan_due(e, store_now(e), &out->errors);
   if (sweep) out->processed += scan_sweep(e, store_now(e), &out->errors);
   return FF_OK;
 }
 
-enum ff_rc engine_stats_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
+enum ff_rc engine_stats_run(struct engine *e, const void *args, void *result,
+                            struct ff_error *error) {
   (void)args, (void)error;
   struct arena arena;
   arena_init(&arena);

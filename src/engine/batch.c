@@ -1,8 +1,10 @@
 /*
- * The batch executor: groups whatever waits into one store transaction. Leader and followers, no timer, no hidden thread.
+ * The batch executor: groups whatever waits into one store transaction. Leader and followers, no
+ * timer, no hidden thread.
  *
- * The first caller who finds no batch running runs it; while one batch commits the next one fills. Replies leave only after apply
- * returned. Never holds the lock during a store call, never retries a conflict more than three times, never grows beyond the inbox.
+ * The first caller who finds no batch running runs it; while one batch commits the next one fills.
+ * Replies leave only after apply returned. Never holds the lock during a store call, never retries
+ * a conflict more than three times, never grows beyond the inbox.
  */
 #include "engine/impl.h"
 #include "store/calls.h"
@@ -27,7 +29,8 @@ static void pend(struct batch *b, struct call *call) {
   }
 }
 
-/* After an answer to many the next batch would hold only the first of those woken: give the others a moment to come back. */
+/* After an answer to many the next batch would hold only the first of those woken: give the others
+ * a moment to come back. */
 static void let_callers_gather(struct engine *e) {
   uint32_t expected = e->last_batch;
   if (expected < 4 || e->options.manual) return;
@@ -102,7 +105,8 @@ static void run_request(struct engine *e, struct call *call, struct request *r) 
   if (r->op == OP_set_lane_state && r->wrote) b->lanes_changed = true;
 }
 
-/* One pass over what is pending. A call pulled in during the pass is appended and run in the same pass. */
+/* One pass over what is pending. A call pulled in during the pass is appended and run in the same
+ * pass. */
 static void run_pass(struct engine *e) {
   struct batch *b = &e->batch;
   for (uint32_t i = 0; i < b->pending_count; i++)
@@ -122,7 +126,8 @@ static void run_rounds(struct engine *e) {
   struct ff_error error;
   for (int round = 0; b->pending_count; round++) {
     if (round == ROUNDS_MAX) {
-      (void)error_set(&error, FF_CODE_resource_exhausted, "the operation needed more than %d loads", ROUNDS_MAX);
+      (void)error_set(&error, FF_CODE_resource_exhausted, "the operation needed more than %d loads",
+                      ROUNDS_MAX);
       fail_pending(b, &error);
       return;
     }
@@ -169,7 +174,8 @@ static void collect_watchers(struct engine *e, const struct execution *after) {
   pthread_mutex_lock(&e->lock);
   for (struct call *c = e->parked_watches.first, *next; c; c = next) {
     next = c->next;
-    if (after->partition != c->watched.partition || !uuid_equal(after->id, c->watched.uuid)) continue;
+    if (after->partition != c->watched.partition || !uuid_equal(after->id, c->watched.uuid))
+      continue;
     list_remove(&e->parked_watches, c);
     c->state = CALL_QUEUED;
     list_push(&e->batch.watchers, c);
@@ -183,7 +189,9 @@ static void changed(void *user, const struct execution *before, const struct exe
   if (after->next_due_at) scan_hint(e, after->next_due_at);
   if (e->parked_watches.count) collect_watchers(e, after);
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
-  if (was || after->eligibility_state != FF_eligibility_state_eligible_now || !e->parked_claims.count) return;
+  if (was || after->eligibility_state != FF_eligibility_state_eligible_now ||
+      !e->parked_claims.count)
+    return;
   struct call *claim = parked_claim_for(e, after);
   if (!claim) return;
   list_push(&e->batch.calls, claim);
@@ -192,7 +200,8 @@ static void changed(void *user, const struct execution *before, const struct exe
 
 /* ---- applying ---- */
 
-static struct store_group *groups_make(struct batch *b, struct overlay_writes **tags, uint32_t *count) {
+static struct store_group *groups_make(struct batch *b, struct overlay_writes **tags,
+                                       uint32_t *count) {
   overlay_collect(b->overlay, tags, count);
   const struct overlay_writes *w = *tags;
   struct store_group *groups = ARENA_ARRAY(&b->arena, struct store_group, *count + 1);
@@ -228,8 +237,10 @@ static void retry_request(struct engine *e, struct request *r, const struct ff_e
   r->rc = r->error.rc;
 }
 
-/* What a batch answered rests on everything in it: unless all of it took effect, the requests that only read it run again. */
-static void settle(struct engine *e, const struct store_group *groups, const struct overlay_writes *tags, uint32_t count) {
+/* What a batch answered rests on everything in it: unless all of it took effect, the requests that
+ * only read it run again. */
+static void settle(struct engine *e, const struct store_group *groups,
+                   const struct overlay_writes *tags, uint32_t count) {
   struct ff_error unknown;
   bool any_conflict = false, any_unknown = false;
   for (uint32_t g = 0; g < count; g++) {
@@ -238,7 +249,8 @@ static void settle(struct engine *e, const struct store_group *groups, const str
   }
   if (!any_conflict && !any_unknown) return;
   if (any_unknown) e->unknowns++;
-  (void)error_set(&unknown, FF_CODE_transport, "the outcome of the commit is unknown; repeat the call");
+  (void)error_set(&unknown, FF_CODE_transport,
+                  "the outcome of the commit is unknown; repeat the call");
   for (struct call *c = e->batch.calls.first; c; c = c->next)
     for (uint32_t i = 0; i < c->request_count; i++) {
       struct request *r = &c->requests[i];
@@ -259,7 +271,8 @@ static void settle(struct engine *e, const struct store_group *groups, const str
 static void fail_written(struct engine *e, const struct ff_error *error) {
   for (struct call *c = e->batch.calls.first; c; c = c->next)
     for (uint32_t i = 0; i < c->request_count; i++)
-      if (c->requests[i].rc == FF_OK || c->requests[i].wrote) retry_request(e, &c->requests[i], error);
+      if (c->requests[i].rc == FF_OK || c->requests[i].wrote)
+        retry_request(e, &c->requests[i], error);
 }
 
 static bool call_done(const struct call *c) {
@@ -327,7 +340,8 @@ void batch_end(struct engine *e) {
   wake_watchers(e);
   reply(e);
   b->phase = BATCH_NONE;
-  if (count && !atomic_exchange(&e->housekeeping, true) && e->service_started) park_wake(&e->service_park, WAKE_LEAD);
+  if (count && !atomic_exchange(&e->housekeeping, true) && e->service_started)
+    park_wake(&e->service_park, WAKE_LEAD);
   if (applied) tell_others(e, count);
 }
 
@@ -339,7 +353,8 @@ static struct call *first_sleeper(const struct call_list *list) {
   return NULL;
 }
 
-/* Lock held on entry, released on return. Hands the leadership to a sleeping caller, to the service thread, or to nobody. */
+/* Lock held on entry, released on return. Hands the leadership to a sleeping caller, to the service
+ * thread, or to nobody. */
 static void step_down(struct engine *e) {
   struct call *next = first_sleeper(&e->inbox);
   bool rest = e->inbox.first != NULL;
@@ -377,10 +392,12 @@ void executor_drain(struct engine *e) {
 }
 
 static enum ff_rc take_in(struct engine *e, struct call *call, struct ff_error *error) {
-  if (e->closing && !call->internal) return error_set(error, FF_CODE_unavailable, "the engine is closing");
+  if (e->closing && !call->internal)
+    return error_set(error, FF_CODE_unavailable, "the engine is closing");
   uint32_t limit = e->options.open.inbox_limit;
   if (e->inbox_requests + call->request_count > limit) {
-    (void)error_set(error, FF_CODE_resource_exhausted, "%u operations are waiting already", e->inbox_requests);
+    (void)error_set(error, FF_CODE_resource_exhausted, "%u operations are waiting already",
+                    e->inbox_requests);
     error_context(error, "pool", "inbox");
     error_context(error, "max", "%u", limit);
     return FF_RESOURCE_EXHAUSTED;
@@ -400,7 +417,8 @@ enum ff_rc executor_submit(struct engine *e, struct call *call, struct ff_error 
   return rc;
 }
 
-/* The park may be woken by a reply only when another thread leads: a reply to the leader's own call needs no wake-up. */
+/* The park may be woken by a reply only when another thread leads: a reply to the leader's own call
+ * needs no wake-up. */
 static bool sleep_once(struct engine *e, struct call *call) {
   pthread_mutex_lock(&e->lock);
   int64_t left = call->state == CALL_PARKED ? call->deadline - engine_now(e) : -1;

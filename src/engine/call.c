@@ -1,7 +1,8 @@
 /*
  * The life of one API call: preparing its requests, making its answer, handing it back.
  *
- * Argument checks run here, in the caller's thread, before anything is loaded. Answers are made by the leader after the commit.
+ * Argument checks run here, in the caller's thread, before anything is loaded. Answers are made by
+ * the leader after the commit.
  */
 #include "engine/impl.h"
 
@@ -20,7 +21,8 @@ struct request *call_request(struct engine *e, struct call *call, enum op_id op,
   *r = (struct request){.op = op, .args = args, .seed = next_seed(e)};
   r->sequence = __atomic_fetch_add(&e->sequence, 1, __ATOMIC_RELAXED);
   bool fits = r == &call->one && code->prep_size <= sizeof call->one_prep;
-  r->prep = fits ? memset(call->one_prep, 0, code->prep_size) : arena_zalloc(&call->arena, code->prep_size + 1);
+  r->prep = fits ? memset(call->one_prep, 0, code->prep_size)
+                 : arena_zalloc(&call->arena, code->prep_size + 1);
   r->error.retry_after_ms = -1;
   if (code->prepare) r->rc = code->prepare(&e->config, args, r->prep, &call->arena, &r->error);
   r->refused = r->done = r->rc != FF_OK;
@@ -28,7 +30,8 @@ struct request *call_request(struct engine *e, struct call *call, enum op_id op,
 }
 
 enum ff_rc call_prepare(struct engine *e, struct call *call, struct ff_error *error) {
-  enum ff_rc (*build)(struct engine *, struct call *, struct ff_error *) = composites[call->op].build;
+  enum ff_rc (*build)(struct engine *, struct call *, struct ff_error *) =
+      composites[call->op].build;
   if (build) return build(e, call, error);
   call_reserve(call, 1);
   struct request *r = call_request(e, call, call->op, call->args);
@@ -36,7 +39,8 @@ enum ff_rc call_prepare(struct engine *e, struct call *call, struct ff_error *er
   return r->rc;
 }
 
-/* The call is over. For a sleeping caller this is the last time its memory may be touched. Lock held. */
+/* The call is over. For a sleeping caller this is the last time its memory may be touched. Lock
+ * held. */
 void call_answered(struct engine *e, struct call *call) {
   call->state = CALL_DONE;
   e->under_way--;

@@ -1,27 +1,33 @@
 /*
- * Composites and many-forms: how one public call becomes several operations, and one answer again (00 §2.8, §3).
+ * Composites and many-forms: how one public call becomes several operations, and one answer again
+ * (00 §2.8, §3).
  *
- * A composite may share one commit where the store has one transaction domain: its requests ride in one call, in order. Each step is
- * repeatable, so a crash between steps leaves what the caller's repeat completes.
+ * A composite may share one commit where the store has one transaction domain: its requests ride in
+ * one call, in order. Each step is repeatable, so a crash between steps leaves what the caller's
+ * repeat completes.
  */
 #include "engine/impl.h"
 
 #define MANY_MAX 1000
 #define MANY_BYTES_MAX (8u << 20)
 
-static enum ff_rc many_check(const char *field, size_t count, size_t bytes, struct ff_error *error) {
+static enum ff_rc many_check(const char *field, size_t count, size_t bytes,
+                             struct ff_error *error) {
   if (count > MANY_MAX)
-    return error_field(error, FF_CODE_invalid_input, field, "at most %d items a call, got %zu", MANY_MAX, count);
+    return error_field(error, FF_CODE_invalid_input, field, "at most %d items a call, got %zu",
+                       MANY_MAX, count);
   if (bytes > MANY_BYTES_MAX)
-    return error_field(error, FF_CODE_invalid_input, field, "at most %u bytes a call, got %zu", MANY_BYTES_MAX, bytes);
+    return error_field(error, FF_CODE_invalid_input, field, "at most %u bytes a call, got %zu",
+                       MANY_BYTES_MAX, bytes);
   return FF_OK;
 }
 
 /* ---- creating (OC-1) ---- */
 
-/* The registration of a lane or requirement set this process has not seen yet, as a step of its own before the create. */
-static enum ff_rc add_registration(struct engine *e, struct call *call, enum op_id op, const void *args,
-                                   struct ff_error *error) {
+/* The registration of a lane or requirement set this process has not seen yet, as a step of its own
+ * before the create. */
+static enum ff_rc add_registration(struct engine *e, struct call *call, enum op_id op,
+                                   const void *args, struct ff_error *error) {
   struct ff_str lane, requirement;
   TRY(op_create_needs(op, args, &call->arena, &lane, &requirement, error));
   if (lane_known(e, lane, requirement)) return FF_OK;
@@ -40,7 +46,9 @@ static void learn_registrations(struct engine *e, const struct call *call) {
     const struct request *r = &call->requests[i];
     const struct ff_register_lane_args *args = r->args;
     if (r->op == OP_register_lane && r->rc == FF_OK)
-      lane_learn(e, args->lane_id, text_present(args->required_capabilities) ? args->required_capabilities : TEXT_LIT(""));
+      lane_learn(
+          e, args->lane_id,
+          text_present(args->required_capabilities) ? args->required_capabilities : TEXT_LIT(""));
   }
 }
 
@@ -55,8 +63,8 @@ static enum ff_rc build_create(struct engine *e, struct call *call, struct ff_er
   return r->rc;
 }
 
-static enum ff_rc finish_create(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                struct ff_error *error) {
+static enum ff_rc finish_create(struct engine *e, struct call *call, void *view,
+                                struct arena *arena, struct ff_error *error) {
   (void)arena;
   const struct request *last = &call->requests[call->request_count - 1];
   if (call->request_count > 1) learn_registrations(e, call);
@@ -65,7 +73,8 @@ static enum ff_rc finish_create(struct engine *e, struct call *call, void *view,
   return last->rc;
 }
 
-static const struct ff_submit_args *submit_of_item(struct arena *arena, const struct ff_create_execution_args *item) {
+static const struct ff_submit_args *submit_of_item(struct arena *arena,
+                                                   const struct ff_create_execution_args *item) {
   struct ff_submit_args *s = ARENA_NEW(arena, struct ff_submit_args);
   *s = (struct ff_submit_args){.size = sizeof *s,
                                .namespace_ = item->namespace_,
@@ -86,13 +95,15 @@ static const struct ff_submit_args *submit_of_item(struct arena *arena, const st
 /* Marks the place of a refused item: its answer is the refusal, nothing of it runs. */
 static void add_refused(struct call *call, const struct ff_error *error) {
   struct request *r = &call->requests[call->request_count++];
-  *r = (struct request){.op = OP_submit, .rc = error->rc, .error = *error, .done = true, .refused = true};
+  *r = (struct request){
+      .op = OP_submit, .rc = error->rc, .error = *error, .done = true, .refused = true};
 }
 
 static enum ff_rc build_create_many(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_create_executions_args *args = call->args;
   size_t bytes = 0;
-  for (size_t i = 0; i < args->items.count && i < MANY_MAX; i++) bytes += args->items.items[i].input_payload.len;
+  for (size_t i = 0; i < args->items.count && i < MANY_MAX; i++)
+    bytes += args->items.items[i].input_payload.len;
   TRY(many_check("items", args->items.count, bytes, error));
   call->requests = ARENA_ARRAY(&call->arena, struct request, 2 * args->items.count + 1);
   struct ff_str lane = {NULL, 0}, requirement = {NULL, 0};
@@ -103,11 +114,13 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
     const void *item_args = named ? (const void *)item : submit_of_item(&call->arena, item);
     struct ff_error refused = {.retry_after_ms = -1};
     struct ff_str item_lane, item_requirement;
-    if (op_create_needs(op, item_args, &call->arena, &item_lane, &item_requirement, &refused) != FF_OK) {
+    if (op_create_needs(op, item_args, &call->arena, &item_lane, &item_requirement, &refused) !=
+        FF_OK) {
       add_refused(call, &refused);
       continue;
     }
-    bool same = text_present(lane) && text_equal(lane, item_lane) && text_equal(requirement, item_requirement);
+    bool same = text_present(lane) && text_equal(lane, item_lane) &&
+                text_equal(requirement, item_requirement);
     if (!same && add_registration(e, call, op, item_args, &refused) != FF_OK) {
       call->request_count--; /* the refused registration stands for the item */
       add_refused(call, &refused);
@@ -120,8 +133,8 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
   return FF_OK;
 }
 
-static enum ff_rc finish_create_many(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                     struct ff_error *error) {
+static enum ff_rc finish_create_many(struct engine *e, struct call *call, void *view,
+                                     struct arena *arena, struct ff_error *error) {
   (void)error;
   struct ff_create_executions_result *out = view;
   struct ff_create_slot *slots = ARENA_ARRAY(arena, struct ff_create_slot, call->request_count + 1);
@@ -148,16 +161,17 @@ static enum ff_rc finish_create_many(struct engine *e, struct call *call, void *
 
 #define WAIT_MAX_MS 30000
 
-static enum ff_rc wait_check(struct engine *e, struct call *call, uint64_t max_wait_ms, struct ff_error *error) {
+static enum ff_rc wait_check(struct engine *e, struct call *call, uint64_t max_wait_ms,
+                             struct ff_error *error) {
   if (max_wait_ms > WAIT_MAX_MS)
-    return error_field(error, FF_CODE_invalid_input, "max_wait_ms", "must be at most %d, got %llu", WAIT_MAX_MS,
-                       (unsigned long long)max_wait_ms);
+    return error_field(error, FF_CODE_invalid_input, "max_wait_ms", "must be at most %d, got %llu",
+                       WAIT_MAX_MS, (unsigned long long)max_wait_ms);
   call->deadline = max_wait_ms ? engine_now(e) + (int64_t)max_wait_ms : 0;
   return FF_OK;
 }
 
-static enum ff_rc add_acquire(struct engine *e, struct call *call, struct ff_strs lanes, struct ff_strs capabilities,
-                              struct ff_error *error) {
+static enum ff_rc add_acquire(struct engine *e, struct call *call, struct ff_strs lanes,
+                              struct ff_strs capabilities, struct ff_error *error) {
   call->acquire.size = sizeof call->acquire;
   call->acquire.lane_ids = lanes;
   TRY(capabilities_csv(capabilities, "worker", &call->arena, &call->acquire.capabilities, error));
@@ -205,8 +219,8 @@ static enum ff_rc build_claim_task(struct engine *e, struct call *call, struct f
   return add_acquire(e, call, a->lane_ids, a->capabilities, error);
 }
 
-static enum ff_rc finish_claim_task(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                    struct ff_error *error) {
+static enum ff_rc finish_claim_task(struct engine *e, struct call *call, void *view,
+                                    struct arena *arena, struct ff_error *error) {
   (void)e, (void)arena;
   const struct request *r = &call->requests[call->request_count - 1];
   struct ff_claim_task_result *out = view;
@@ -223,7 +237,8 @@ static enum ff_rc build_claim_tasks(struct engine *e, struct call *call, struct 
   const struct ff_claim_tasks_args *a = call->args;
   TRY(wait_check(e, call, a->max_wait_ms, error));
   if (a->max < 1 || a->max > MANY_MAX)
-    return error_field(error, FF_CODE_invalid_input, "max", "must be 1..%d, got %u", MANY_MAX, a->max);
+    return error_field(error, FF_CODE_invalid_input, "max", "must be 1..%d, got %u", MANY_MAX,
+                       a->max);
   call->acquire = (struct acquire_args){.worker_id = a->worker_id,
                                         .worker_instance_id = a->worker_instance_id,
                                         .lease_ttl_ms = a->lease_ttl_ms,
@@ -233,8 +248,8 @@ static enum ff_rc build_claim_tasks(struct engine *e, struct call *call, struct 
   return add_acquire(e, call, a->lane_ids, a->capabilities, error);
 }
 
-static enum ff_rc finish_claim_tasks(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                     struct ff_error *error) {
+static enum ff_rc finish_claim_tasks(struct engine *e, struct call *call, void *view,
+                                     struct arena *arena, struct ff_error *error) {
   (void)e, (void)arena;
   const struct request *r = &call->requests[0];
   struct ff_claim_tasks_result *out = view;
@@ -247,7 +262,8 @@ static enum ff_rc finish_claim_tasks(struct engine *e, struct call *call, void *
   return r->rc;
 }
 
-static enum ff_rc build_complete_and_claim(struct engine *e, struct call *call, struct ff_error *error) {
+static enum ff_rc build_complete_and_claim(struct engine *e, struct call *call,
+                                           struct ff_error *error) {
   const struct ff_complete_and_claim_args *a = call->args;
   struct ff_complete_args *complete = ARENA_NEW(&call->arena, struct ff_complete_args);
   *complete = (struct ff_complete_args){.size = sizeof *complete,
@@ -283,8 +299,8 @@ static enum ff_rc build_renew_many(struct engine *e, struct call *call, struct f
   return FF_OK;
 }
 
-static enum ff_rc finish_renew_many(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                    struct ff_error *error) {
+static enum ff_rc finish_renew_many(struct engine *e, struct call *call, void *view,
+                                    struct arena *arena, struct ff_error *error) {
   (void)e, (void)error;
   struct ff_renew_many_result *out = view;
   struct ff_renew_slot *slots = ARENA_ARRAY(arena, struct ff_renew_slot, call->request_count + 1);
@@ -294,8 +310,9 @@ static enum ff_rc finish_renew_many(struct engine *e, struct call *call, void *v
     if (r->rc != FF_OK)
       slots[i].error = r->error;
     else
-      slots[i] = (struct ff_renew_slot){
-          .outcome = result->outcome, .expires_at_ms = result->expires_at_ms, .lease_epoch = result->lease_epoch};
+      slots[i] = (struct ff_renew_slot){.outcome = result->outcome,
+                                        .expires_at_ms = result->expires_at_ms,
+                                        .lease_epoch = result->lease_epoch};
   }
   out->slots.items = slots;
   out->slots.count = call->request_count;
@@ -305,9 +322,11 @@ static enum ff_rc finish_renew_many(struct engine *e, struct call *call, void *v
 static enum ff_rc build_complete_many(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_complete_many_args *a = call->args;
   size_t bytes = 0;
-  for (size_t i = 0; i < a->items.count && i < MANY_MAX; i++) bytes += a->items.items[i].result_payload.len;
+  for (size_t i = 0; i < a->items.count && i < MANY_MAX; i++)
+    bytes += a->items.items[i].result_payload.len;
   TRY(many_check("items", a->items.count, bytes, error));
-  struct ff_complete_args *each = ARENA_ARRAY(&call->arena, struct ff_complete_args, a->items.count + 1);
+  struct ff_complete_args *each =
+      ARENA_ARRAY(&call->arena, struct ff_complete_args, a->items.count + 1);
   call->requests = ARENA_ARRAY(&call->arena, struct request, a->items.count + 1);
   for (size_t i = 0; i < a->items.count; i++) {
     each[i] = (struct ff_complete_args){.size = sizeof each[i],
@@ -319,18 +338,20 @@ static enum ff_rc build_complete_many(struct engine *e, struct call *call, struc
   return FF_OK;
 }
 
-static enum ff_rc finish_complete_many(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                       struct ff_error *error) {
+static enum ff_rc finish_complete_many(struct engine *e, struct call *call, void *view,
+                                       struct arena *arena, struct ff_error *error) {
   (void)e, (void)error;
   struct ff_complete_many_result *out = view;
-  struct ff_complete_slot *slots = ARENA_ARRAY(arena, struct ff_complete_slot, call->request_count + 1);
+  struct ff_complete_slot *slots =
+      ARENA_ARRAY(arena, struct ff_complete_slot, call->request_count + 1);
   for (uint32_t i = 0; i < call->request_count; i++) {
     const struct request *r = &call->requests[i];
     const struct ff_complete_result *result = r->result;
     if (r->rc != FF_OK)
       slots[i].error = r->error;
     else
-      slots[i] = (struct ff_complete_slot){.outcome = result->outcome, .execution_id = result->execution_id};
+      slots[i] = (struct ff_complete_slot){.outcome = result->outcome,
+                                           .execution_id = result->execution_id};
   }
   out->slots.items = slots;
   out->slots.count = call->request_count;
@@ -356,8 +377,8 @@ static enum ff_rc build_fail_many(struct engine *e, struct call *call, struct ff
   return FF_OK;
 }
 
-static enum ff_rc finish_fail_many(struct engine *e, struct call *call, void *view, struct arena *arena,
-                                   struct ff_error *error) {
+static enum ff_rc finish_fail_many(struct engine *e, struct call *call, void *view,
+                                   struct arena *arena, struct ff_error *error) {
   (void)e, (void)error;
   struct ff_fail_many_result *out = view;
   struct ff_fail_slot *slots = ARENA_ARRAY(arena, struct ff_fail_slot, call->request_count + 1);

@@ -58,17 +58,20 @@ struct store *engine_store(struct engine *e) { return e->store; }
 
 /* ---- opening ---- */
 
-static enum ff_rc environment_number(const char *name, int64_t min, int64_t max, int64_t *value, struct ff_error *error) {
+static enum ff_rc environment_number(const char *name, int64_t min, int64_t max, int64_t *value,
+                                     struct ff_error *error) {
   const char *text = getenv(name);
   int64_t parsed;
   if (!text || !*text) return FF_OK;
   if (!parse_i64(ff_text(text), &parsed) || parsed < min || parsed > max)
-    return error_field(error, FF_CODE_config, name, "must be %lld..%lld, got \"%.64s\"", (long long)min, (long long)max, text);
+    return error_field(error, FF_CODE_config, name, "must be %lld..%lld, got \"%.64s\"",
+                       (long long)min, (long long)max, text);
   *value = parsed;
   return FF_OK;
 }
 
-static enum ff_rc reclaim_delay(const struct ff_open_options *o, int64_t *delay, struct ff_error *error) {
+static enum ff_rc reclaim_delay(const struct ff_open_options *o, int64_t *delay,
+                                struct ff_error *error) {
   const char *text = getenv("FF_AUTO_RECLAIM_DELAY_MS");
   *delay = 5000;
   if (o->auto_reclaim_delay_ms == -1) {
@@ -88,7 +91,8 @@ static enum ff_rc renewed_events(bool *on, struct ff_error *error) {
   *on = true;
   if (!text || !*text || strcmp(text, "on") == 0) return FF_OK;
   if (strcmp(text, "off") != 0)
-    return error_field(error, FF_CODE_config, "FF_LEASE_RENEWED_EVENTS", "must be on or off, got \"%.64s\"", text);
+    return error_field(error, FF_CODE_config, "FF_LEASE_RENEWED_EVENTS",
+                       "must be on or off, got \"%.64s\"", text);
   *on = false;
   return FF_OK;
 }
@@ -96,9 +100,11 @@ static enum ff_rc renewed_events(bool *on, struct ff_error *error) {
 static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   struct ff_open_options *o = &e->options.open;
   int64_t partitions = o->flow_partitions ? o->flow_partitions : 256, events = 86400000;
-  if (!o->flow_partitions) TRY(environment_number("FF_FLOW_PARTITIONS", 1, 65535, &partitions, error));
+  if (!o->flow_partitions)
+    TRY(environment_number("FF_FLOW_PARTITIONS", 1, 65535, &partitions, error));
   if (partitions < 1 || partitions > 65535)
-    return error_field(error, FF_CODE_config, "flow_partitions", "must be 1..65535, got %lld", (long long)partitions);
+    return error_field(error, FF_CODE_config, "flow_partitions", "must be 1..65535, got %lld",
+                       (long long)partitions);
   TRY(environment_number("FF_OUTBOX_RETENTION_MS", 0, INT64_MAX / 2, &events, error));
   if (o->inbox_limit == 0) o->inbox_limit = 65536;
   if (o->batch_limit == 0) o->batch_limit = 1024;
@@ -115,12 +121,12 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   return renewed_events(&e->config.lease_renewed_events, error);
 }
 
-/* 01 PT-4: stored at first boot, compared at every boot. The other counts have no operations yet and are not stored yet. */
+/* 01 PT-4: stored at first boot, compared at every boot. The other counts have no operations yet
+ * and are not stored yet. */
 static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
   char value[16];
   snprintf(value, sizeof value, "%u", e->config.flow_partitions);
-  struct check_setting_args args = {
-      sizeof args, TEXT_LIT("num_flow_partitions"), ff_text(value)};
+  struct check_setting_args args = {sizeof args, TEXT_LIT("num_flow_partitions"), ff_text(value)};
   struct call call = {.op = OP_prepare};
   arena_init(&call.arena);
   call.requests = &call.one;
@@ -259,7 +265,8 @@ static void leave(struct engine *e) {
   pthread_mutex_unlock(&e->lock);
 }
 
-static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, void *result,
+                             struct ff_error *error) {
   TRY(enter(e, error));
   enum ff_rc rc;
   if (op_infos[op].how == OP_HOW_READER)
@@ -270,7 +277,8 @@ static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, 
   return rc;
 }
 
-static enum ff_rc run_wait(struct engine *e, const void *args, void *result, struct ff_error *error) {
+static enum ff_rc run_wait(struct engine *e, const void *args, void *result,
+                           struct ff_error *error) {
   struct call call = {.op = OP_wait_execution, .args = args, .out = result, .blocking = true};
   TRY(enter(e, error));
   enum ff_rc rc = wait_execution_blocking(e, &call, error);
@@ -278,7 +286,8 @@ static enum ff_rc run_wait(struct engine *e, const void *args, void *result, str
   return rc;
 }
 
-static enum ff_rc run_queued(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+static enum ff_rc run_queued(struct engine *e, enum op_id op, const void *args, void *result,
+                             struct ff_error *error) {
   struct call call = {.op = op, .args = args, .out = result, .blocking = true};
   TRY(writable(e, error));
   arena_init(&call.arena);
@@ -293,9 +302,12 @@ static enum ff_rc run_queued(struct engine *e, enum op_id op, const void *args, 
   return rc;
 }
 
-static bool runs_direct(enum op_id op) { return op_infos[op].how == OP_HOW_READER || composites[op].direct; }
+static bool runs_direct(enum op_id op) {
+  return op_infos[op].how == OP_HOW_READER || composites[op].direct;
+}
 
-enum ff_rc engine_call(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+enum ff_rc engine_call(struct engine *e, enum op_id op, const void *args, void *result,
+                       struct ff_error *error) {
   memset(result, 0, op_infos[op].result_size);
   enum ff_rc rc = op == OP_wait_execution ? run_wait(e, args, result, error)
                   : runs_direct(op)       ? run_direct(e, op, args, result, error)
@@ -355,7 +367,8 @@ void call_run_deferred(struct engine *e, struct call *c) {
   pthread_mutex_unlock(&e->lock);
 }
 
-static struct call *call_new_async(enum op_id op, const void *args, engine_done_fn *done, void *user) {
+static struct call *call_new_async(enum op_id op, const void *args, engine_done_fn *done,
+                                   void *user) {
   const struct op_info *info = &op_infos[op];
   struct call *c = heap_zalloc(sizeof *c);
   void *copy = heap_zalloc(info->args_size);
@@ -388,8 +401,8 @@ static enum ff_rc submit_async(struct engine *e, struct call *c, struct ff_error
   return FF_OK;
 }
 
-enum ff_rc engine_call_async(struct engine *e, enum op_id op, const void *args, engine_done_fn *done, void *user,
-                             struct ff_error *error) {
+enum ff_rc engine_call_async(struct engine *e, enum op_id op, const void *args,
+                             engine_done_fn *done, void *user, struct ff_error *error) {
   struct call *c = call_new_async(op, args, done, user);
   enum ff_rc rc = submit_async(e, c, error);
   if (rc != FF_OK) call_free_async(c);

@@ -1,8 +1,9 @@
 /*
  * The insides of the engine, shared by the files of src/engine only.
  *
- * Locks: engine.lock guards the inbox, the leadership, the parked calls and the lane cache; it is never held during store calls.
- * The batch (arena, overlay, writer session) belongs to the leader; a reader session belongs to the thread that took it.
+ * Locks: engine.lock guards the inbox, the leadership, the parked calls and the lane cache; it is
+ * never held during store calls. The batch (arena, overlay, writer session) belongs to the leader;
+ * a reader session belongs to the thread that took it.
  */
 #ifndef ENGINE_IMPL_H
 #define ENGINE_IMPL_H
@@ -40,11 +41,13 @@ enum { WAKE_DONE = 1, WAKE_LEAD = 2 };
 struct engine;
 struct call;
 
-/* How a public operation becomes requests and its answer is made from theirs. NULL members: one request, its result copied. */
+/* How a public operation becomes requests and its answer is made from theirs. NULL members: one
+ * request, its result copied. */
 struct composite {
   enum ff_rc (*build)(struct engine *, struct call *, struct ff_error *);
   /* Fills *view (a result struct of the public operation in the batch arena). */
-  enum ff_rc (*finish)(struct engine *, struct call *, void *view, struct arena *, struct ff_error *);
+  enum ff_rc (*finish)(struct engine *, struct call *, void *view, struct arena *,
+                       struct ff_error *);
   /* Runs the whole call itself instead, without the executor. */
   enum ff_rc (*direct)(struct engine *, const void *args, void *result, struct ff_error *);
 };
@@ -55,25 +58,25 @@ struct call {
   enum op_id op;
   const void *args;
   struct ff_memory *args_memory; /* what the copied arguments of an async call point to */
-  void *out; /* the caller's result, or one of ours for async calls */
+  void *out;                     /* the caller's result, or one of ours for async calls */
   struct ff_error error;
   enum ff_rc rc;
   struct request *requests;
   uint32_t request_count, done_count;
-  struct request one; /* the usual single request */
-  uint64_t one_prep[48];         /* its prep when it fits */
-  struct acquire_args acquire;   /* of the claim forms */
-  bool blocking;      /* a thread sleeps in `park` */
-  bool missed;        /* in the round under way: later requests of this call wait */
-  bool internal;      /* of the engine's own: not refused while closing, no answer is made */
-  bool chained;       /* a failed request fails the following ones */
+  struct request one;          /* the usual single request */
+  uint64_t one_prep[48];       /* its prep when it fits */
+  struct acquire_args acquire; /* of the claim forms */
+  bool blocking;               /* a thread sleeps in `park` */
+  bool missed;                 /* in the round under way: later requests of this call wait */
+  bool internal; /* of the engine's own: not refused while closing, no answer is made */
+  bool chained;  /* a failed request fails the following ones */
   enum call_state state;
   struct park park;
   engine_done_fn *done;
   void *user;
   struct arena arena; /* preps, composite arguments, copies of async arguments */
   /* parking */
-  int64_t deadline;  /* engine time; 0 = the call never waits */
+  int64_t deadline; /* engine time; 0 = the call never waits */
   struct exec_id watched;
 };
 
@@ -111,7 +114,7 @@ struct engine {
   pthread_mutex_t lock;
   struct call_list inbox;
   uint32_t inbox_requests;
-  bool leading;       /* some thread runs batches */
+  bool leading; /* some thread runs batches */
   bool closing;
   uint32_t under_way; /* calls taken and not answered */
   struct call_list parked_claims, parked_watches;
@@ -120,7 +123,7 @@ struct engine {
   uint64_t seed, seed_count;
   uint32_t sequence;
   struct call *leader_call; /* the leader's own call: its answer needs no wake-up */
-  uint32_t last_batch; /* requests in the batch before: how many callers to expect */
+  uint32_t last_batch;      /* requests in the batch before: how many callers to expect */
   struct store_session *writer;
   struct batch batch;
   /* readers */
@@ -147,15 +150,18 @@ struct engine {
 
 /* ---- engine.c ---- */
 int64_t engine_now(const struct engine *);
-void engine_log(const struct engine *, enum ff_log_level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void engine_log(const struct engine *, enum ff_log_level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void list_push(struct call_list *, struct call *);
 void list_remove(struct call_list *, struct call *);
 
 /* ---- call.c ---- */
-struct request *call_request(struct engine *, struct call *, enum op_id, const void *args); /* within the count set by call_reserve */
+struct request *call_request(struct engine *, struct call *, enum op_id,
+                             const void *args); /* within the count set by call_reserve */
 void call_reserve(struct call *, uint32_t count);
 enum ff_rc call_prepare(struct engine *, struct call *, struct ff_error *) MUST_USE;
-/* Makes the answer of a call whose requests are done and marks it answered; parks it instead when it may wait. Lock held. */
+/* Makes the answer of a call whose requests are done and marks it answered; parks it instead when
+ * it may wait. Lock held. */
 void call_finish(struct engine *, struct call *, struct arena *);
 void call_answered(struct engine *, struct call *);
 /* Hands an async call to the service thread (manual engines: to engine_step). */
@@ -182,15 +188,19 @@ void batch_end(struct engine *);
 /* ---- read.c ---- */
 enum ff_rc reader_take(struct engine *, struct store_session **, struct ff_error *) MUST_USE;
 void reader_give(struct engine *, struct store_session *);
-enum ff_rc read_call(struct engine *, enum op_id, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc read_call(struct engine *, enum op_id, const void *args, void *result,
+                     struct ff_error *) MUST_USE;
 /* Runs a read step; its result lives in the arena. */
-enum ff_rc read_step(struct engine *, enum op_id, const void *args, void *result, struct arena *, struct ff_error *) MUST_USE;
+enum ff_rc read_step(struct engine *, enum op_id, const void *args, void *result, struct arena *,
+                     struct ff_error *) MUST_USE;
 /* Asks the store for what the overlay wants. */
-enum ff_rc overlay_fetch(struct store_session *, struct overlay *, struct arena *, struct ff_error *) MUST_USE;
+enum ff_rc overlay_fetch(struct store_session *, struct overlay *, struct arena *,
+                         struct ff_error *) MUST_USE;
 
 /* ---- wait.c ---- */
 void park_claim(struct engine *, struct call *); /* lock held */
-/* An execution became eligible: pulls a parked claim that can take it into the batch. Leader only. */
+/* An execution became eligible: pulls a parked claim that can take it into the batch. Leader only.
+ */
 struct call *parked_claim_for(struct engine *, const struct execution *);
 void parked_wake_all(struct engine *);            /* lock held */
 void parked_expire(struct engine *, int64_t now); /* lock held; async ones only */
@@ -207,7 +217,17 @@ uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors); /* dedup en
 void scan_hint(struct engine *, int64_t due_at);
 /* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
 int64_t scan_next(const struct engine *);
-enum scanner_id { SCANNER_PROMOTE, SCANNER_LEASE, SCANNER_TIMEOUT, SCANNER_DEADLINE, SCANNER_RECLAIM, SCANNER_PURGE, SCANNER_DEDUP, SCANNER_OUTBOX, SCANNER_COUNT };
+enum scanner_id {
+  SCANNER_PROMOTE,
+  SCANNER_LEASE,
+  SCANNER_TIMEOUT,
+  SCANNER_DEADLINE,
+  SCANNER_RECLAIM,
+  SCANNER_PURGE,
+  SCANNER_DEDUP,
+  SCANNER_OUTBOX,
+  SCANNER_COUNT
+};
 extern const char *const scanner_names[SCANNER_COUNT];
 extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
 
@@ -222,13 +242,19 @@ void leadership_give(struct engine *); /* batch.c: hands it on like a leader */
 int64_t store_now(const struct engine *);
 
 /* Direct composites (admin.c, retention.c). */
-enum ff_rc trim_retention_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
-enum ff_rc capabilities_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc trim_retention_run(struct engine *, const void *args, void *result,
+                              struct ff_error *) MUST_USE;
+enum ff_rc capabilities_run(struct engine *, const void *args, void *result,
+                            struct ff_error *) MUST_USE;
 enum ff_rc prepare_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
-enum ff_rc read_config_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
-enum ff_rc list_scanners_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
-enum ff_rc run_scanner_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
-enum ff_rc engine_stats_run(struct engine *, const void *args, void *result, struct ff_error *) MUST_USE;
+enum ff_rc read_config_run(struct engine *, const void *args, void *result,
+                           struct ff_error *) MUST_USE;
+enum ff_rc list_scanners_run(struct engine *, const void *args, void *result,
+                             struct ff_error *) MUST_USE;
+enum ff_rc run_scanner_run(struct engine *, const void *args, void *result,
+                           struct ff_error *) MUST_USE;
+enum ff_rc engine_stats_run(struct engine *, const void *args, void *result,
+                            struct ff_error *) MUST_USE;
 
 /* ---- lanes.c ---- */
 bool lane_known(struct engine *, struct ff_str lane, struct ff_str requirement);

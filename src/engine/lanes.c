@@ -1,7 +1,9 @@
 /*
- * The lanes and requirement sets this process knows to be registered: spares each create the registration step (OC-1).
+ * The lanes and requirement sets this process knows to be registered: spares each create the
+ * registration step (OC-1).
  *
- * Entries are only ever added, after the commit that registered them; the store's registry never shrinks either.
+ * Entries are only ever added, after the commit that registered them; the store's registry never
+ * shrinks either.
  */
 #include "engine/impl.h"
 
@@ -14,13 +16,17 @@ struct lane_key {
 };
 
 static uint64_t lane_hash(struct ff_str lane, struct ff_str requirement) {
-  return hash_mix64(hash_fnv1a64(lane.ptr, lane.len) ^ (hash_fnv1a64(requirement.ptr, requirement.len) << 1));
+  return hash_mix64(hash_fnv1a64(lane.ptr, lane.len) ^
+                    (hash_fnv1a64(requirement.ptr, requirement.len) << 1));
 }
 
-static struct lane_key *find(const struct engine *e, struct ff_str lane, struct ff_str requirement) {
+static struct lane_key *find(const struct engine *e, struct ff_str lane,
+                             struct ff_str requirement) {
   uint64_t hash = lane_hash(lane, requirement);
   struct lane_key *k = e->lanes[hash % LANE_BUCKETS];
-  while (k && (k->hash != hash || !text_equal(k->lane, lane) || !text_equal(k->requirement, requirement))) k = k->next;
+  while (k && (k->hash != hash || !text_equal(k->lane, lane) ||
+               !text_equal(k->requirement, requirement)))
+    k = k->next;
   return k;
 }
 

@@ -29,7 +29,8 @@ void reader_give(struct engine *e, struct store_session *session) {
   pthread_mutex_unlock(&e->reader_lock);
 }
 
-enum ff_rc overlay_fetch(struct store_session *session, struct overlay *o, struct arena *arena, struct ff_error *error) {
+enum ff_rc overlay_fetch(struct store_session *session, struct overlay *o, struct arena *arena,
+                         struct ff_error *error) {
   struct overlay_get *wanted_gets;
   struct overlay_scan *wanted_scans;
   uint32_t get_count, scan_count;
@@ -57,8 +58,9 @@ enum ff_rc overlay_fetch(struct store_session *session, struct overlay *o, struc
 
 #define READ_ROUNDS_MAX 64
 
-static enum ff_rc run_read(struct engine *e, struct store_session *session, const struct overlay_run *run,
-                           uint32_t result_size, struct arena *arena, struct ff_error *error) {
+static enum ff_rc run_read(struct engine *e, struct store_session *session,
+                           const struct overlay_run *run, uint32_t result_size, struct arena *arena,
+                           struct ff_error *error) {
   bool wrote;
   struct overlay *o = overlay_new(arena, &e->config, e->store->traits.one_domain);
   overlay_declare(o, run->code, run->args, run->prep);
@@ -67,24 +69,27 @@ static enum ff_rc run_read(struct engine *e, struct store_session *session, cons
     enum ff_rc rc = overlay_run(o, run, result_size, NULL, &wrote, error);
     if (rc != FF_MISS) return rc;
   }
-  return error_set(error, FF_CODE_resource_exhausted, "the read needed more than %d loads", READ_ROUNDS_MAX);
+  return error_set(error, FF_CODE_resource_exhausted, "the read needed more than %d loads",
+                   READ_ROUNDS_MAX);
 }
 
-enum ff_rc read_step(struct engine *e, enum op_id op, const void *args, void *result, struct arena *arena,
-                     struct ff_error *error) {
+enum ff_rc read_step(struct engine *e, enum op_id op, const void *args, void *result,
+                     struct arena *arena, struct ff_error *error) {
   const struct op_info *info = &op_infos[op];
   void *prep = arena_zalloc(arena, info->code->prep_size + 1);
   if (info->code->prepare) TRY(info->code->prepare(&e->config, args, prep, arena, error));
   struct store_session *session;
   TRY(reader_take(e, &session, error));
-  struct overlay_run run = {.code = info->code, .args = args, .prep = prep, .result = result, .read_only = true};
+  struct overlay_run run = {
+      .code = info->code, .args = args, .prep = prep, .result = result, .read_only = true};
   enum ff_rc rc = run_read(e, session, &run, info->result_size, arena, error);
   reader_give(e, session);
   e->reads++;
   return rc;
 }
 
-enum ff_rc read_call(struct engine *e, enum op_id op, const void *args, void *result, struct ff_error *error) {
+enum ff_rc read_call(struct engine *e, enum op_id op, const void *args, void *result,
+                     struct ff_error *error) {
   const struct op_info *info = &op_infos[op];
   struct arena arena;
   arena_init(&arena);

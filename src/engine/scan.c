@@ -1,7 +1,9 @@
 /*
- * Due-time work: one index, one loop (DESIGN §10, time). The names of the spec's scanners are labels on what falls due.
+ * Due-time work: one index, one loop (DESIGN §10, time). The names of the spec's scanners are
+ * labels on what falls due.
  *
- * Every item is an operation of its own that re-checks its condition, so doing it twice or late is harmless (06 BG-2, BG-3).
+ * Every item is an operation of its own that re-checks its condition, so doing it twice or late is
+ * harmless (06 BG-2, BG-3).
  */
 #include "engine/impl.h"
 
@@ -12,7 +14,8 @@ const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter", "lease_expiry",      "attempt_timeout", "execution_deadline",
     "auto_reclaim",     "retention_trimmer", "dedup_sweep",     "outbox_trimmer"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
-const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750, 1500, 2000, 5000, 1000, 60000, 60000, 60000};
+const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000,
+                                                      1000, 60000, 60000, 60000};
 
 static enum scanner_id scanner_of(enum due_kind kind) {
   switch (kind) {
@@ -36,7 +39,8 @@ void scan_hint(struct engine *e, int64_t due_at) {
 
 int64_t scan_next(const struct engine *e) { return atomic_load(&e->next_due); }
 
-static struct request *request_for(struct engine *e, struct call *call, const struct due_item *item) {
+static struct request *request_for(struct engine *e, struct call *call,
+                                   const struct due_item *item) {
   struct arena *a = &call->arena;
   struct ff_id id;
   exec_id_format(item->execution, &id);
@@ -47,7 +51,8 @@ static struct request *request_for(struct engine *e, struct call *call, const st
     return call_request(e, call, OP_promote_delayed, args);
   }
   if (item->kind == DUE_LEASE_EXPIRY) {
-    struct ff_mark_lease_expired_if_due_args *args = ARENA_NEW(a, struct ff_mark_lease_expired_if_due_args);
+    struct ff_mark_lease_expired_if_due_args *args =
+        ARENA_NEW(a, struct ff_mark_lease_expired_if_due_args);
     *args = (struct ff_mark_lease_expired_if_due_args){sizeof *args, text};
     return call_request(e, call, OP_mark_lease_expired_if_due, args);
   }
@@ -62,8 +67,10 @@ static struct request *request_for(struct engine *e, struct call *call, const st
     return call_request(e, call, OP_purge_execution, args);
   }
   struct ff_expire_execution_args *args = ARENA_NEW(a, struct ff_expire_execution_args);
-  *args = (struct ff_expire_execution_args){
-      sizeof *args, text, item->kind == DUE_DEADLINE ? FF_expire_phase_execution_deadline : FF_expire_phase_attempt_timeout};
+  *args = (struct ff_expire_execution_args){sizeof *args, text,
+                                            item->kind == DUE_DEADLINE
+                                                ? FF_expire_phase_execution_deadline
+                                                : FF_expire_phase_attempt_timeout};
   return call_request(e, call, OP_expire_execution, args);
 }
 
@@ -79,8 +86,8 @@ enum ff_rc internal_run(struct engine *e, struct call *call, struct ff_error *er
   return executor_run(e, call, error);
 }
 
-static void apply_items(struct engine *e, const struct due_item *items, uint32_t count, uint32_t *processed,
-                        uint32_t *errors) {
+static void apply_items(struct engine *e, const struct due_item *items, uint32_t count,
+                        uint32_t *processed, uint32_t *errors) {
   struct call call = {.op = OP_run_scanner};
   struct ff_error error;
   arena_init(&call.arena);
@@ -112,7 +119,8 @@ uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
     struct ff_error error;
     struct list_due_args args = {sizeof args, SCAN_BATCH};
     struct list_due_result due;
-    /* A commit that lowers next_due while we look must not be overwritten by what we saw before it. */
+    /* A commit that lowers next_due while we look must not be overwritten by what we saw before it.
+     */
     atomic_store(&e->next_due, INT64_MAX);
     arena_init(&arena);
     enum ff_rc rc = read_step(e, OP_list_due, &args, &due, &arena, &error);
@@ -124,11 +132,13 @@ uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
     } else if (count) {
       apply_items(e, due.items, count, &processed, errors);
     }
-    if (rc == FF_OK && count < SCAN_BATCH && due.next_due_at != INT64_MAX) scan_hint(e, due.next_due_at);
+    if (rc == FF_OK && count < SCAN_BATCH && due.next_due_at != INT64_MAX)
+      scan_hint(e, due.next_due_at);
     arena_fini(&arena);
     if (count == 0) return processed;
     if (*errors > before) {
-      /* A failing item would be found again at once: give it a pause, the others get their turn then. */
+      /* A failing item would be found again at once: give it a pause, the others get their turn
+       * then. */
       scan_hint(e, now + 1000);
       return processed;
     }
@@ -152,7 +162,8 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
     call.requests = ARENA_ARRAY(&call.arena, struct request, stale.count);
     for (uint32_t i = 0; i < stale.count; i++) {
       struct drop_idempotency_args *drop = ARENA_NEW(&call.arena, struct drop_idempotency_args);
-      *drop = (struct drop_idempotency_args){sizeof *drop, stale.items[i]->partition, stale.items[i]->namespace_,
+      *drop = (struct drop_idempotency_args){sizeof *drop, stale.items[i]->partition,
+                                             stale.items[i]->namespace_,
                                              stale.items[i]->idempotency_key};
       call_request(e, &call, OP_drop_idempotency, drop);
     }
@@ -171,7 +182,8 @@ static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t removed = 0;
   struct ff_error error;
   if (!leadership_take(e)) return 0;
-  enum ff_rc rc = e->store->vtable->trim_log(e->writer, now - e->options.open.event_retention_ms, 1000, 1000, &removed, &error);
+  enum ff_rc rc = e->store->vtable->trim_log(e->writer, now - e->options.open.event_retention_ms,
+                                             1000, 1000, &removed, &error);
   leadership_give(e);
   if (rc != FF_OK) {
     ++*errors;
@@ -180,7 +192,8 @@ static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   return removed;
 }
 
-static void count_sweep(struct scanner_stats *stats, int64_t now, uint32_t processed, uint32_t errors) {
+static void count_sweep(struct scanner_stats *stats, int64_t now, uint32_t processed,
+                        uint32_t errors) {
   stats->cycles++;
   stats->last_started_at = now;
   stats->processed += processed;

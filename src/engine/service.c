@@ -1,5 +1,6 @@
 /*
- * The one background thread: callbacks of async calls, due work, time-outs of parked async calls, housekeeping of the store.
+ * The one background thread: callbacks of async calls, due work, time-outs of parked async calls,
+ * housekeeping of the store.
  *
  * It sleeps until the earliest of these; an idle engine wakes once a minute and writes nothing.
  */
@@ -84,7 +85,8 @@ static void due_work(struct engine *e) {
   }
 }
 
-/* Grants that die and lanes other processes change wake nobody: one claim per second tries for all that wait (02 L-83). */
+/* Grants that die and lanes other processes change wake nobody: one claim per second tries for all
+ * that wait (02 L-83). */
 static void poll_parked(struct engine *e, int64_t *last_poll) {
   int64_t now = engine_now(e);
   if (now - *last_poll < POLL_MS && !atomic_exchange(&e->hinted, false)) return;

@@ -1,6 +1,7 @@
 /*
- * Calls that wait: claims for eligible work, wait_execution for a state. A parked call costs no thread of ours and no polling:
- * the batch that makes its work eligible pulls it in and answers it with the same commit.
+ * Calls that wait: claims for eligible work, wait_execution for a state. A parked call costs no
+ * thread of ours and no polling: the batch that makes its work eligible pulls it in and answers it
+ * with the same commit.
  */
 #include "engine/impl.h"
 
@@ -75,22 +76,25 @@ int64_t parked_deadline(const struct engine *e) {
 enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_wait_execution_args *args = call->args;
   if (args->timeout_ms > WAIT_MAX_MS)
-    return error_field(error, FF_CODE_invalid_input, "timeout_ms", "must be at most %d, got %llu", WAIT_MAX_MS,
-                       (unsigned long long)args->timeout_ms);
+    return error_field(error, FF_CODE_invalid_input, "timeout_ms", "must be at most %d, got %llu",
+                       WAIT_MAX_MS, (unsigned long long)args->timeout_ms);
   call->deadline = engine_now(e) + (int64_t)args->timeout_ms;
-  return exec_id_parse(args->execution_id, "execution_id", e->config.flow_partitions, &call->watched, error);
+  return exec_id_parse(args->execution_id, "execution_id", e->config.flow_partitions,
+                       &call->watched, error);
 }
 
 /* Reads the state into the call's result; outcome timed_out as long as the wait is not over. */
 enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
   const struct ff_wait_execution_args *args = call->args;
-  struct ff_describe_execution_args describe = {.size = sizeof describe, .execution_id = args->execution_id};
+  struct ff_describe_execution_args describe = {.size = sizeof describe,
+                                                .execution_id = args->execution_id};
   struct ff_describe_execution_result found;
   struct ff_wait_execution_result *out = call->out;
   values_free(out->memory);
   *out = (struct ff_wait_execution_result){0};
   TRY(read_call(e, OP_describe_execution, &describe, &found, error));
-  *over = found.outcome == FF_outcome_none || found.execution.lifecycle_phase == FF_lifecycle_phase_terminal ||
+  *over = found.outcome == FF_outcome_none ||
+          found.execution.lifecycle_phase == FF_lifecycle_phase_terminal ||
           (args->until_change && found.execution.version != args->after_version);
   out->memory = found.memory;
   out->outcome = *over ? found.outcome : FF_outcome_timed_out;
@@ -103,7 +107,8 @@ void watch_park(struct engine *e, struct call *call) {
   list_push(&e->parked_watches, call);
 }
 
-/* Leaves the list. A batch that has taken the call out meanwhile still holds it: its wake-up must be awaited. */
+/* Leaves the list. A batch that has taken the call out meanwhile still holds it: its wake-up must
+ * be awaited. */
 static void watch_leave(struct engine *e, struct call *call) {
   pthread_mutex_lock(&e->lock);
   bool parked = call->state == CALL_PARKED;

@@ -1,7 +1,9 @@
 /*
- * The operation table as data, the shape of an operation's code, and the arguments of internal steps.
+ * The operation table as data, the shape of an operation's code, and the arguments of internal
+ * steps.
  *
- * An operation's file defines op_code_<name>; nothing outside src/op knows what an operation does, only what the table says.
+ * An operation's file defines op_code_<name>; nothing outside src/op knows what an operation does,
+ * only what the table says.
  */
 #ifndef OP_OP_H
 #define OP_OP_H
@@ -11,29 +13,32 @@
 #include "op/tx.h"
 
 /*
- * The three phases, all pure. prep is prep_size zeroed bytes of the operation's own, the same for all phases of one call.
- * prepare  checks the arguments (before anything is loaded, 00 OP-4) and parses what the later phases need into prep. Texts in prep may
- *          point into args or the arena.
+ * The three phases, all pure. prep is prep_size zeroed bytes of the operation's own, the same for
+ * all phases of one call. prepare  checks the arguments (before anything is loaded, 00 OP-4) and
+ * parses what the later phases need into prep. Texts in prep may point into args or the arena.
  * declare  names the keys and ranges that can be read off the arguments. NULL = none.
- * run      reads, checks, stages, fills *result (zeroed before each run). FF_MISS is handed up as it is.
+ * run      reads, checks, stages, fills *result (zeroed before each run). FF_MISS is handed up as
+ * it is.
  */
 struct op_code {
   uint32_t prep_size;
-  enum ff_rc (*prepare)(const struct op_config *, const void *args, void *prep, struct arena *, struct ff_error *);
+  enum ff_rc (*prepare)(const struct op_config *, const void *args, void *prep, struct arena *,
+                        struct ff_error *);
   void (*declare)(struct declare *, const void *args, const void *prep);
-  enum ff_rc (*run)(struct tx *, const void *args, const void *prep, void *result, struct ff_error *);
+  enum ff_rc (*run)(struct tx *, const void *args, const void *prep, void *result,
+                    struct ff_error *);
 };
 
 enum op_id {
 #define X(name, class_, how) OP_##name,
   OP_TABLE(X)
 #undef X
-  OP_COUNT,
+      OP_COUNT,
   OP_STEP_BASE = OP_COUNT - 1,
 #define X(name, how) OP_##name,
   OP_STEPS(X)
 #undef X
-  OP_ALL_COUNT
+      OP_ALL_COUNT
 };
 
 enum op_how { OP_HOW_TX, OP_HOW_READER, OP_HOW_ENGINE };
@@ -41,23 +46,25 @@ struct op_info {
   const char *name;
   enum ff_operation_class class_;
   enum op_how how;
-  const struct op_code *code;    /* NULL for OP_HOW_ENGINE */
-  const struct ff_struct *args;  /* NULL for steps */
+  const struct op_code *code;   /* NULL for OP_HOW_ENGINE */
+  const struct ff_struct *args; /* NULL for steps */
   const struct ff_struct *result;
   uint32_t args_size, result_size;
 };
 extern const struct op_info op_infos[OP_ALL_COUNT];
 
-/* Every operation's argument and result description: op_args_<name>, op_result_<name> (src/op/fields_*.c). */
+/* Every operation's argument and result description: op_args_<name>, op_result_<name>
+ * (src/op/fields_*.c). */
 #define X(name, class_, how) extern const struct ff_struct op_args_##name, op_result_##name;
 OP_TABLE(X)
 #undef X
-/* The descriptions of shared structs: op_struct_task, op_struct_execution … are private to the fields_*.c files. */
+/* The descriptions of shared structs: op_struct_task, op_struct_execution … are private to the
+ * fields_*.c files. */
 
 /* ---- internal steps ---- */
 struct acquire_args {
   uint32_t size;
-  struct ff_strs lane_ids;   /* tried in this order */
+  struct ff_strs lane_ids;    /* tried in this order */
   struct ff_str capabilities; /* sorted CSV of the worker's */
   struct ff_str worker_id, worker_instance_id;
   uint64_t lease_ttl_ms;
@@ -87,7 +94,15 @@ struct drop_idempotency_result {
   uint8_t outcome; /* purged, not_due, not_found */
 };
 /* What falls due at execution.next_due_at (see execution_due_kind in op/execution.h). */
-enum due_kind { DUE_NONE, DUE_PROMOTE, DUE_LEASE_EXPIRY, DUE_ATTEMPT_TIMEOUT, DUE_DEADLINE, DUE_AUTO_RECLAIM, DUE_PURGE };
+enum due_kind {
+  DUE_NONE,
+  DUE_PROMOTE,
+  DUE_LEASE_EXPIRY,
+  DUE_ATTEMPT_TIMEOUT,
+  DUE_DEADLINE,
+  DUE_AUTO_RECLAIM,
+  DUE_PURGE
+};
 struct due_item {
   struct exec_id execution;
   enum due_kind kind;
@@ -102,7 +117,8 @@ struct list_due_result {
   const struct due_item *items; /* due at the store's now, oldest first; tx arena */
   uint32_t count;
   int64_t now;
-  int64_t next_due_at; /* of the first that is not due yet, INT64_MAX = none; only when count < limit */
+  int64_t
+      next_due_at; /* of the first that is not due yet, INT64_MAX = none; only when count < limit */
 };
 struct list_stale_idempotency_args {
   uint32_t size;
@@ -123,8 +139,9 @@ struct check_setting_result {
 };
 
 /* ---- composites declare what the caller's engine needs to know before a create (OC-1) ---- */
-/* The lane and requirement set that must be registered before this create_execution / submit runs. Both texts point into args/arena. */
-enum ff_rc op_create_needs(enum op_id op, const void *args, struct arena *arena, struct ff_str *lane, struct ff_str *requirement,
-                           struct ff_error *e);
+/* The lane and requirement set that must be registered before this create_execution / submit runs.
+ * Both texts point into args/arena. */
+enum ff_rc op_create_needs(enum op_id op, const void *args, struct arena *arena,
+                           struct ff_str *lane, struct ff_str *requirement, struct ff_error *e);
 
 #endif

@@ -61,9 +61,11 @@ struct slot *overlay_slot(struct overlay *o, enum record_kind kind, const void *
   uint8_t *key = size <= sizeof scratch ? scratch : arena_alloc(o->arena, size);
   record_key_encode(kind, key_record, key);
   uint64_t hash = key_hash(kind, key, size);
-  for (uint32_t i = (uint32_t)hash & (o->table_size - 1); o->table[i]; i = (i + 1) & (o->table_size - 1)) {
+  for (uint32_t i = (uint32_t)hash & (o->table_size - 1); o->table[i];
+       i = (i + 1) & (o->table_size - 1)) {
     struct slot *s = o->table[i];
-    if (s->hash == hash && s->kind == kind && s->key_len == size && memcmp(s->key, key, size) == 0) return s;
+    if (s->hash == hash && s->kind == kind && s->key_len == size && memcmp(s->key, key, size) == 0)
+      return s;
   }
   if (o->slot_count * 2 >= o->table_size) table_grow(o);
   struct slot *s = ARENA_NEW(o->arena, struct slot);
@@ -136,7 +138,8 @@ void overlay_wants(struct overlay *o, struct overlay_get **gets, uint32_t *get_c
 }
 
 void overlay_loaded(struct overlay *o, int64_t now) {
-  /* One time per batch: an operation that is run again after a further load must decide as before. */
+  /* One time per batch: an operation that is run again after a further load must decide as before.
+   */
   if (o->now == 0) o->now = now;
   for (uint32_t i = 0; i < o->get_count; i++) {
     struct slot *s = o->get_slots[i];
@@ -149,7 +152,8 @@ void overlay_loaded(struct overlay *o, int64_t now) {
   o->get_count = o->scan_count = 0;
 }
 
-void overlay_declare(struct overlay *o, const struct op_code *code, const void *args, const void *prep) {
+void overlay_declare(struct overlay *o, const struct op_code *code, const void *args,
+                     const void *prep) {
   struct declare d = {o};
   if (code->declare) code->declare(&d, args, prep);
 }
@@ -158,13 +162,16 @@ void declare_get(struct declare *d, enum record_kind kind, const void *key) {
   overlay_want(d->overlay, overlay_slot(d->overlay, kind, key));
 }
 
-void declare_scan(struct declare *d, enum index_id index, const void *from, bool after, uint32_t expect) {
+void declare_scan(struct declare *d, enum index_id index, const void *from, bool after,
+                  uint32_t expect) {
   range_find(d->overlay, index, from, after)->wanted += expect ? expect : 1;
 }
 
 /* ---- the net writes ---- */
 
-static void push_write(struct overlay_writes *g, struct overlay_write w) { g->writes[g->write_count++] = w; }
+static void push_write(struct overlay_writes *g, struct overlay_write w) {
+  g->writes[g->write_count++] = w;
+}
 
 static void collect_slot(struct overlay_writes *g, const struct slot *s) {
   uint64_t base = s->stored ? ((const struct record_head *)s->stored)->version : 0;

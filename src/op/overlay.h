@@ -1,7 +1,9 @@
 /*
- * The world of one batch: what was loaded, what its operations have changed so far, and what must be loaded next.
+ * The world of one batch: what was loaded, what its operations have changed so far, and what must
+ * be loaded next.
  *
- * Driven by the executor (src/engine/batch.c); operations see it only through tx.h. Everything lives in the batch arena.
+ * Driven by the executor (src/engine/batch.c); operations see it only through tx.h. Everything
+ * lives in the batch arena.
  */
 #ifndef OP_OVERLAY_H
 #define OP_OVERLAY_H
@@ -9,7 +11,8 @@
 #include "op/op.h"
 
 struct overlay;
-struct overlay_tag { /* the unit of atomicity of a store without one domain: a partition, or global */
+struct overlay_tag { /* the unit of atomicity of a store without one domain: a partition, or global
+                      */
   bool global;
   uint16_t partition;
 };
@@ -31,16 +34,18 @@ struct overlay_scan {
   uint32_t count;
   bool complete;
 };
-void overlay_wants(struct overlay *, struct overlay_get **gets, uint32_t *get_count, struct overlay_scan **scans,
-                   uint32_t *scan_count);
+void overlay_wants(struct overlay *, struct overlay_get **gets, uint32_t *get_count,
+                   struct overlay_scan **scans, uint32_t *scan_count);
 void overlay_loaded(struct overlay *, int64_t now);
 bool overlay_wants_anything(const struct overlay *);
 
 /* Declares what `code` can read off its arguments. */
-void overlay_declare(struct overlay *, const struct op_code *code, const void *args, const void *prep);
+void overlay_declare(struct overlay *, const struct op_code *code, const void *args,
+                     const void *prep);
 
-/* Runs one operation to its end: FF_MISS (nothing staged stands; overlay_wants has grown), or its answer with its edits taken over
- * (success, tx_commit_on_error) or dropped. result is zeroed first. tag (may be NULL) receives the tag it wrote. */
+/* Runs one operation to its end: FF_MISS (nothing staged stands; overlay_wants has grown), or its
+ * answer with its edits taken over (success, tx_commit_on_error) or dropped. result is zeroed
+ * first. tag (may be NULL) receives the tag it wrote. */
 struct overlay_run {
   const struct op_code *code;
   const void *args, *prep;
@@ -49,13 +54,15 @@ struct overlay_run {
   uint32_t sequence; /* orders what is minted within a ms */
   bool read_only;
 };
-enum ff_rc overlay_run(struct overlay *, const struct overlay_run *, uint32_t result_size, struct overlay_tag *tag, bool *wrote,
-                       struct ff_error *);
+enum ff_rc overlay_run(struct overlay *, const struct overlay_run *, uint32_t result_size,
+                       struct overlay_tag *tag, bool *wrote, struct ff_error *);
 
-/* What changed, for the executor's wake-ups: called after each operation whose edits were taken over. */
+/* What changed, for the executor's wake-ups: called after each operation whose edits were taken
+ * over. */
 struct overlay_watch {
   void *user;
-  void (*changed)(void *user, const struct execution *before, const struct execution *after); /* either may be NULL */
+  void (*changed)(void *user, const struct execution *before,
+                  const struct execution *after); /* either may be NULL */
 };
 void overlay_watch(struct overlay *, const struct overlay_watch *);
 

@@ -31,7 +31,8 @@ struct range_entry {
   const void *record; /* live iff slot->current is still this */
 };
 
-/* One index range: store rows merged with what the batch changed, sorted by key; dead entries stay until passed over. */
+/* One index range: store rows merged with what the batch changed, sorted by key; dead entries stay
+ * until passed over. */
 struct range {
   enum index_id index;
   uint64_t hash;
@@ -41,8 +42,8 @@ struct range {
   const void *from;
   uint32_t wanted, loaded;
   bool complete, asked;
-  const void *last;         /* last store row, where the next load goes on */
-  const uint8_t *last_key;  /* its key: what lies behind is unknown while not complete */
+  const void *last;        /* last store row, where the next load goes on */
+  const uint8_t *last_key; /* its key: what lies behind is unknown while not complete */
   uint32_t last_key_len;
   struct range_entry *entries;
   uint32_t count, capacity;
@@ -54,22 +55,22 @@ struct tag_state {
   int64_t valid_until;
 };
 
-#define VEC(type) \
-  struct {        \
-    type *items;  \
+#define VEC(type)             \
+  struct {                    \
+    type *items;              \
     uint32_t count, capacity; \
   }
 /* Grows in the arena: old space is left behind until the batch ends. */
-#define VEC_PUSH(arena, vec, value)                                                                        \
-  do {                                                                                                     \
-    if ((vec).count == (vec).capacity) {                                                                   \
-      uint32_t capacity_ = (vec).capacity ? (vec).capacity * 2 : 16;                                       \
-      void *grown_ = arena_alloc((arena), capacity_ * sizeof *(vec).items);                                \
-      if ((vec).count) memcpy(grown_, (vec).items, (vec).count * sizeof *(vec).items);                     \
-      (vec).items = grown_;                                                                                \
-      (vec).capacity = capacity_;                                                                          \
-    }                                                                                                      \
-    (vec).items[(vec).count++] = (value);                                                                  \
+#define VEC_PUSH(arena, vec, value)                                                    \
+  do {                                                                                 \
+    if ((vec).count == (vec).capacity) {                                               \
+      uint32_t capacity_ = (vec).capacity ? (vec).capacity * 2 : 16;                   \
+      void *grown_ = arena_alloc((arena), capacity_ * sizeof *(vec).items);            \
+      if ((vec).count) memcpy(grown_, (vec).items, (vec).count * sizeof *(vec).items); \
+      (vec).items = grown_;                                                            \
+      (vec).capacity = capacity_;                                                      \
+    }                                                                                  \
+    (vec).items[(vec).count++] = (value);                                              \
   } while (0)
 
 struct overlay {
@@ -113,7 +114,8 @@ void overlay_want(struct overlay *, struct slot *);
 /* The range of these arguments, made when new. */
 struct range *range_find(struct overlay *, enum index_id, const void *from, bool after);
 /* Takes over what the store answered. */
-void range_load(struct overlay *, struct range *, const void *const *records, uint32_t count, bool complete);
+void range_load(struct overlay *, struct range *, const void *const *records, uint32_t count,
+                bool complete);
 /* A slot of the range's kind got a new current: makes it appear where it now belongs. */
 void range_consider(struct overlay *, struct range *, struct slot *);
 

@@ -1,8 +1,10 @@
 /*
- * Index ranges of a batch: what the store gave, merged with what the batch changed, in declared order.
+ * Index ranges of a batch: what the store gave, merged with what the batch changed, in declared
+ * order.
  *
- * Predicate and comparator come from the one index declaration (record/key.c). A range never forgets: entries of records that left
- * it stay as dead entries (their record is no longer the slot's current) and are passed over.
+ * Predicate and comparator come from the one index declaration (record/key.c). A range never
+ * forgets: entries of records that left it stay as dead entries (their record is no longer the
+ * slot's current) and are passed over.
  */
 #include "op/overlay_impl.h"
 
@@ -38,7 +40,8 @@ struct range *range_find(struct overlay *o, enum index_id index, const void *fro
 /* The first entry whose key is not below `key`. */
 static uint32_t lower_bound(const struct range *r, const uint8_t *key, size_t len) {
   uint32_t low = 0, high = r->count;
-  if (high && key_compare(r->entries[high - 1].key, r->entries[high - 1].key_len, key, len) < 0) return high;
+  if (high && key_compare(r->entries[high - 1].key, r->entries[high - 1].key_len, key, len) < 0)
+    return high;
   while (low < high) {
     uint32_t mid = low + (high - low) / 2;
     if (key_compare(r->entries[mid].key, r->entries[mid].key_len, key, len) < 0)
@@ -49,10 +52,12 @@ static uint32_t lower_bound(const struct range *r, const uint8_t *key, size_t le
   return low;
 }
 
-static void entry_insert(struct overlay *o, struct range *r, const uint8_t *key, size_t len, struct slot *slot) {
+static void entry_insert(struct overlay *o, struct range *r, const uint8_t *key, size_t len,
+                         struct slot *slot) {
   uint32_t i = lower_bound(r, key, len);
   if (i < r->first_live) r->first_live = i;
-  if (i < r->count && r->entries[i].slot == slot && key_compare(r->entries[i].key, r->entries[i].key_len, key, len) == 0) {
+  if (i < r->count && r->entries[i].slot == slot &&
+      key_compare(r->entries[i].key, r->entries[i].key_len, key, len) == 0) {
     r->entries[i].record = slot->current;
     return;
   }
@@ -63,8 +68,10 @@ static void entry_insert(struct overlay *o, struct range *r, const uint8_t *key,
     r->entries = grown;
   }
   memmove(&r->entries[i + 1], &r->entries[i], (r->count - i) * sizeof *r->entries);
-  r->entries[i] = (struct range_entry){
-      .key = arena_copy(o->arena, key, len), .key_len = (uint32_t)len, .slot = slot, .record = slot->current};
+  r->entries[i] = (struct range_entry){.key = arena_copy(o->arena, key, len),
+                                       .key_len = (uint32_t)len,
+                                       .slot = slot,
+                                       .record = slot->current};
   r->count++;
 }
 
@@ -72,7 +79,8 @@ static void entry_insert(struct overlay *o, struct range *r, const uint8_t *key,
 static bool key_in_range(const struct range *r, const uint8_t *key, size_t len) {
   if (!r->after) return len >= r->start_len && memcmp(key, r->start, r->start_len) == 0;
   size_t prefix = index_key_size(r->index, r->from, index_infos[r->index].prefix_count);
-  return len >= prefix && memcmp(key, r->start, prefix) == 0 && key_compare(key, len, r->start, r->start_len) > 0;
+  return len >= prefix && memcmp(key, r->start, prefix) == 0 &&
+         key_compare(key, len, r->start, r->start_len) > 0;
 }
 
 void range_consider(struct overlay *o, struct range *r, struct slot *slot) {
@@ -84,7 +92,8 @@ void range_consider(struct overlay *o, struct range *r, struct slot *slot) {
   index_key_encode(r->index, slot->current, parts, key);
   if (!key_in_range(r, key, len)) return;
   /* Behind the last loaded row the store may hold rows that come first. */
-  if (!r->complete && (!r->last_key || key_compare(key, len, r->last_key, r->last_key_len) > 0)) return;
+  if (!r->complete && (!r->last_key || key_compare(key, len, r->last_key, r->last_key_len) > 0))
+    return;
   entry_insert(o, r, key, len, slot);
 }
 
@@ -97,7 +106,8 @@ static struct slot *slot_of_row(struct overlay *o, enum record_kind kind, const 
   return s;
 }
 
-void range_load(struct overlay *o, struct range *r, const void *const *records, uint32_t count, bool complete) {
+void range_load(struct overlay *o, struct range *r, const void *const *records, uint32_t count,
+                bool complete) {
   enum record_kind kind = index_infos[r->index].kind;
   r->asked = true;
   r->complete = complete;

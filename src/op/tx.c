@@ -1,7 +1,8 @@
 /*
  * Running one operation over the overlay: reads, staged edits, taking over or dropping them.
  *
- * In debug builds (FF_DEBUG_PURITY) every operation runs twice and the write sets are compared: "pure", made executable.
+ * In debug builds (FF_DEBUG_PURITY) every operation runs twice and the write sets are compared:
+ * "pure", made executable.
  */
 #include "op/execution.h"
 #include "op/overlay_impl.h"
@@ -14,13 +15,17 @@ void tx_valid_before(struct tx *tx, int64_t time) {
   if (time < tx->valid_before) tx->valid_before = time;
 }
 
-uint64_t tx_random(struct tx *tx) { return hash_mix64(tx->run->seed + ++tx->draws * 0x9e3779b97f4a7c15u); }
+uint64_t tx_random(struct tx *tx) {
+  return hash_mix64(tx->run->seed + ++tx->draws * 0x9e3779b97f4a7c15u);
+}
 
-/* The first 26 bits behind the time count what this process has minted, so that ids of one ms keep the order of minting. */
+/* The first 26 bits behind the time count what this process has minted, so that ids of one ms keep
+ * the order of minting. */
 struct uuid tx_mint_uuid(struct tx *tx) {
   uint32_t counter = (tx->run->sequence + tx->minted++) & 0x3ffffff;
   uint64_t random = tx_random(tx) & (((uint64_t)1 << 48) - 1);
-  return uuid_v7(tx_now(tx), (uint16_t)(counter >> 14), ((uint64_t)(counter & 0x3fff) << 48) | random);
+  return uuid_v7(tx_now(tx), (uint16_t)(counter >> 14),
+                 ((uint64_t)(counter & 0x3fff) << 48) | random);
 }
 
 /* ---- reads ---- */
@@ -36,8 +41,8 @@ enum ff_rc tx_get(struct tx *tx, enum record_kind kind, const void *key, const v
   return FF_OK;
 }
 
-enum ff_rc tx_scan_open(struct tx *tx, enum index_id index, const void *from, bool after, uint32_t expect,
-                        struct tx_scan *scan) {
+enum ff_rc tx_scan_open(struct tx *tx, enum index_id index, const void *from, bool after,
+                        uint32_t expect, struct tx_scan *scan) {
   struct range *r = range_find(tx->overlay, index, from, after);
   *scan = (struct tx_scan){.tx = tx, .range = r, .position = r->first_live};
   if (r->asked) return FF_OK;
@@ -72,7 +77,8 @@ enum ff_rc tx_scan_next(struct tx_scan *scan, const void **record) {
 
 /* ---- staging ---- */
 
-static struct slot *stage(struct tx *tx, enum record_kind kind, const void *record, enum staged_how how) {
+static struct slot *stage(struct tx *tx, enum record_kind kind, const void *record,
+                          enum staged_how how) {
   struct slot *s = overlay_slot(tx->overlay, kind, record);
   if (s->how == STAGED_NONE) VEC_PUSH(tx->overlay->arena, tx->staged, s);
   s->how = (uint8_t)how;
@@ -105,7 +111,8 @@ void *tx_insert(struct tx *tx, enum record_kind kind, const void *key) {
 }
 
 void *tx_insert_new(struct tx *tx, enum record_kind kind, const void *key) {
-  return insert(tx, kind, key); /* an unread key counts as absent: a wrong claim is a conflict in the store */
+  return insert(tx, kind,
+                key); /* an unread key counts as absent: a wrong claim is a conflict in the store */
 }
 
 void tx_delete(struct tx *tx, enum record_kind kind, const void *read) {
@@ -126,7 +133,8 @@ struct event *tx_append_event(struct tx *tx) {
 static uint16_t tag_find(struct overlay *o, struct overlay_tag tag) {
   if (o->one_domain) tag = (struct overlay_tag){.global = false};
   for (uint32_t i = 0; i < o->tags.count; i++)
-    if (o->tags.items[i].tag.global == tag.global && o->tags.items[i].tag.partition == tag.partition)
+    if (o->tags.items[i].tag.global == tag.global &&
+        o->tags.items[i].tag.partition == tag.partition)
       return (uint16_t)i;
   struct tag_state state = {tag, INT64_MAX};
   VEC_PUSH(o->arena, o->tags, state);
@@ -160,8 +168,10 @@ static void take_slot(struct tx *tx, struct slot *s, uint16_t tag) {
   if (!s->dirty) VEC_PUSH(o->arena, o->dirty, s);
   s->dirty = true;
   for (uint32_t i = 0; i < o->ranges.count; i++)
-    if (index_infos[o->ranges.items[i]->index].kind == s->kind) range_consider(o, o->ranges.items[i], s);
-  if (s->kind == RECORD_KIND_execution && o->watch) o->watch->changed(o->watch->user, before, after);
+    if (index_infos[o->ranges.items[i]->index].kind == s->kind)
+      range_consider(o, o->ranges.items[i], s);
+  if (s->kind == RECORD_KIND_execution && o->watch)
+    o->watch->changed(o->watch->user, before, after);
 }
 
 static void clear_staged(struct tx *tx) {
@@ -178,10 +188,12 @@ static void take_over(struct tx *tx, struct overlay_tag *tag_out, bool *wrote) {
   *wrote = tx->staged.count || tx->events.count;
   if (!*wrote) return;
   INVARIANT(!tx->run->read_only);
-  struct overlay_tag tag = tx->staged.count ? tag_of(tx->staged.items[0]->kind, tx->staged.items[0]->key_record)
-                                            : tag_of(RECORD_KIND_event, tx->events.items[0]);
+  struct overlay_tag tag = tx->staged.count
+                               ? tag_of(tx->staged.items[0]->kind, tx->staged.items[0]->key_record)
+                               : tag_of(RECORD_KIND_event, tx->events.items[0]);
   uint16_t index = tag_find(o, tag);
-  if (tx->valid_before < o->tags.items[index].valid_until) o->tags.items[index].valid_until = tx->valid_before;
+  if (tx->valid_before < o->tags.items[index].valid_until)
+    o->tags.items[index].valid_until = tx->valid_before;
   for (uint32_t i = 0; i < tx->staged.count; i++) {
     struct slot *s = tx->staged.items[i];
     /* PT-6: one operation writes one tag, also where the store would not mind */
@@ -214,12 +226,14 @@ struct staged_copy {
   void *staged;
 };
 
-static void purity_check(struct tx *tx, void *result, uint32_t result_size, struct ff_error *e, enum ff_rc first_rc) {
+static void purity_check(struct tx *tx, void *result, uint32_t result_size, struct ff_error *e,
+                         enum ff_rc first_rc) {
   struct arena *arena = tx->overlay->arena;
   uint32_t n = tx->staged.count, m = tx->events.count;
   struct staged_copy *copies = ARENA_ARRAY(arena, struct staged_copy, n + 1);
   for (uint32_t i = 0; i < n; i++)
-    copies[i] = (struct staged_copy){tx->staged.items[i], tx->staged.items[i]->how, tx->staged.items[i]->staged};
+    copies[i] = (struct staged_copy){tx->staged.items[i], tx->staged.items[i]->how,
+                                     tx->staged.items[i]->staged};
   struct event **events = arena_copy(arena, tx->events.items, m * sizeof *events);
   clear_staged(tx);
   enum ff_rc rc = run_once(tx, result, result_size, e);
@@ -229,7 +243,8 @@ static void purity_check(struct tx *tx, void *result, uint32_t result_size, stru
     INVARIANT(s == copies[i].slot && s->how == copies[i].how);
     INVARIANT(!s->staged || record_equal(s->kind, s->staged, copies[i].staged));
   }
-  for (uint32_t i = 0; i < m; i++) INVARIANT(record_equal(RECORD_KIND_event, events[i], tx->events.items[i]));
+  for (uint32_t i = 0; i < m; i++)
+    INVARIANT(record_equal(RECORD_KIND_event, events[i], tx->events.items[i]));
 }
 #endif
 

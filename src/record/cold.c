@@ -1,7 +1,9 @@
 /*
- * The cold column: the rarely set fields of a record as one JSON object of those that are not default.
+ * The cold column: the rarely set fields of a record as one JSON object of those that are not
+ * default.
  *
- * Numbers are JSON numbers, uuids and words are text. Reading is strict: anything unexpected is corruption, never a default.
+ * Numbers are JSON numbers, uuids and words are text. Reading is strict: anything unexpected is
+ * corruption, never a default.
  */
 #include "base/json.h"
 #include "record/record.h"
@@ -27,7 +29,9 @@ static void write_value(struct buffer *out, const struct field *f, const void *r
       return;
     }
     case FIELD_TEXT: json_write_text(out, *(const struct ff_str *)(const void *)at); return;
-    case FIELD_ENUM: json_write_text(out, ff_text(ff_word((enum ff_word_enum)f->words, *at))); return;
+    case FIELD_ENUM:
+      json_write_text(out, ff_text(ff_word((enum ff_word_enum)f->words, *at)));
+      return;
     case FIELD_BYTES: break;
   }
   INVARIANT(!"bytes in a cold field");
@@ -35,7 +39,7 @@ static void write_value(struct buffer *out, const struct field *f, const void *r
 
 struct ff_str record_cold_encode(enum record_kind kind, const void *record, struct arena *arena) {
   const struct record_info *info = &record_infos[kind];
-  if (!info->has_cold) return (struct ff_str){NULL, 0};
+  if (record_cold_is_default(kind, record)) return (struct ff_str){NULL, 0};
   struct buffer out;
   buffer_init(&out);
   for (unsigned i = 0; i < info->field_count; i++) {
@@ -59,7 +63,8 @@ static bool read_unsigned(const struct json *value, uint64_t max, uint64_t *out)
   return json_u64(value, out) && *out <= max;
 }
 
-static bool read_value(const struct field *f, const struct json *value, void *record, struct arena *arena) {
+static bool read_value(const struct field *f, const struct json *value, void *record,
+                       struct arena *arena) {
   uint8_t *at = (uint8_t *)record + f->offset;
   uint64_t u = 0;
   int64_t i = 0;
@@ -83,7 +88,8 @@ static bool read_value(const struct field *f, const struct json *value, void *re
       return true;
     case FIELD_I64:
     case FIELD_IDX: return json_i64(value, (int64_t *)(void *)at);
-    case FIELD_UUID: return value->type == JSON_STRING && uuid_parse(value->text, (struct uuid *)at);
+    case FIELD_UUID:
+      return value->type == JSON_STRING && uuid_parse(value->text, (struct uuid *)at);
     case FIELD_TEXT:
       if (value->type != JSON_STRING) return false;
       *(struct ff_str *)(void *)at = arena_text(arena, value->text);
@@ -100,8 +106,8 @@ static bool read_value(const struct field *f, const struct json *value, void *re
   return false;
 }
 
-bool record_cold_decode(enum record_kind kind, struct ff_str cold, void *record, struct arena *arena,
-                        const char **bad_field) {
+bool record_cold_decode(enum record_kind kind, struct ff_str cold, void *record,
+                        struct arena *arena, const char **bad_field) {
   const struct json *object;
   struct json_error error;
   *bad_field = "cold";

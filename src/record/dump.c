@@ -30,7 +30,9 @@ void field_print(const struct field *f, const void *record, struct buffer *out) 
       return;
     case FIELD_I32: buffer_printf(out, "%d", *(const int32_t *)(const void *)at); return;
     case FIELD_I64:
-    case FIELD_IDX: buffer_printf(out, "%lld", (long long)*(const int64_t *)(const void *)at); return;
+    case FIELD_IDX:
+      buffer_printf(out, "%lld", (long long)*(const int64_t *)(const void *)at);
+      return;
     case FIELD_UUID: {
       char text[37];
       uuid_format(*(const struct uuid *)at, text);
@@ -51,7 +53,8 @@ void record_dump(enum record_kind kind, const void *record, struct buffer *out) 
   const struct record_info *info = &record_infos[kind];
   const struct record_head *head = record;
   buffer_append_c(out, info->name);
-  if (info->tag != RECORD_TAG_LOG) buffer_printf(out, " version=%llu", (unsigned long long)head->version);
+  if (info->tag != RECORD_TAG_LOG)
+    buffer_printf(out, " version=%llu", (unsigned long long)head->version);
   for (unsigned i = 0; i < info->field_count; i++) {
     const struct field *f = &info->fields[i];
     if (!(f->flags & FIELD_KEY) && field_is_default(f, record)) continue;

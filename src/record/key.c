@@ -1,7 +1,8 @@
 /*
  * Memory-comparable encodings of primary and index keys, and index membership.
  *
- * memcmp order of the encodings is the declared order in every store: the one definition of "sorted" in the project.
+ * memcmp order of the encodings is the declared order in every store: the one definition of
+ * "sorted" in the project.
  */
 #include "record/record.h"
 
@@ -25,10 +26,10 @@ static uint8_t *put_field(uint8_t *out, const struct field *f, const void *recor
     case FIELD_U32: return put_be(out, *(const uint32_t *)(const void *)at, 4);
     case FIELD_U64: return put_be(out, *(const uint64_t *)(const void *)at, 8);
     case FIELD_I32:
-      return put_be(out, (uint32_t)*(const int32_t *)(const void *)at ^ 0x80000000u, 4);
+      return put_be(out, (uint32_t) * (const int32_t *)(const void *)at ^ 0x80000000u, 4);
     case FIELD_I64:
     case FIELD_IDX:
-      return put_be(out, (uint64_t)*(const int64_t *)(const void *)at ^ (1ull << 63), 8);
+      return put_be(out, (uint64_t) * (const int64_t *)(const void *)at ^ (1ull << 63), 8);
     case FIELD_UUID: return put_bytes(out, at, 16);
     case FIELD_TEXT: {
       const struct ff_str *t = (const void *)at;
@@ -44,8 +45,9 @@ static uint8_t *put_field(uint8_t *out, const struct field *f, const void *recor
 
 static size_t field_size(const struct field *f, const void *record) {
   static const uint8_t sizes[] = {
-      [FIELD_U8] = 1,  [FIELD_U16] = 2, [FIELD_U32] = 4, [FIELD_U64] = 8,   [FIELD_I32] = 4,  [FIELD_I64] = 8,
-      [FIELD_IDX] = 8, [FIELD_UUID] = 16, [FIELD_TEXT] = 0, [FIELD_BYTES] = 0, [FIELD_ENUM] = 1};
+      [FIELD_U8] = 1,   [FIELD_U16] = 2,   [FIELD_U32] = 4, [FIELD_U64] = 8,
+      [FIELD_I32] = 4,  [FIELD_I64] = 8,   [FIELD_IDX] = 8, [FIELD_UUID] = 16,
+      [FIELD_TEXT] = 0, [FIELD_BYTES] = 0, [FIELD_ENUM] = 1};
   if (f->type == FIELD_TEXT)
     return ((const struct ff_str *)(const void *)((const uint8_t *)record + f->offset))->len + 1;
   return sizes[f->type];
@@ -79,7 +81,7 @@ size_t index_key_encode(enum index_id index, const void *record, unsigned parts,
     uint8_t *start = end;
     end = put_field(end, info->parts[i].field, record);
     if (info->parts[i].descending)
-      for (uint8_t *p = start; p < end; p++) *p = (uint8_t)~*p;
+      for (uint8_t *p = start; p < end; p++) *p = (uint8_t) ~*p;
   }
   return (size_t)(end - out);
 }

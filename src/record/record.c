@@ -5,11 +5,17 @@
  */
 #include "record/record.h"
 
-static const uint8_t type_sizes[] = {
-    [FIELD_U8] = 1,  [FIELD_U16] = 2,  [FIELD_U32] = 4,
-    [FIELD_U64] = 8, [FIELD_I32] = 4,  [FIELD_I64] = 8,
-    [FIELD_IDX] = 8, [FIELD_UUID] = 16, [FIELD_TEXT] = sizeof(struct ff_str),
-    [FIELD_BYTES] = sizeof(struct ff_bytes), [FIELD_ENUM] = 1};
+static const uint8_t type_sizes[] = {[FIELD_U8] = 1,
+                                     [FIELD_U16] = 2,
+                                     [FIELD_U32] = 4,
+                                     [FIELD_U64] = 8,
+                                     [FIELD_I32] = 4,
+                                     [FIELD_I64] = 8,
+                                     [FIELD_IDX] = 8,
+                                     [FIELD_UUID] = 16,
+                                     [FIELD_TEXT] = sizeof(struct ff_str),
+                                     [FIELD_BYTES] = sizeof(struct ff_bytes),
+                                     [FIELD_ENUM] = 1};
 
 static inline const void *at(const void *record, const struct field *f) {
   return (const uint8_t *)record + f->offset;
@@ -18,11 +24,38 @@ static inline void *at_mut(void *record, const struct field *f) {
   return (uint8_t *)record + f->offset;
 }
 
+/* A record of defaults per kind: starting a record is one copy. Made once, before main. */
+static union {
+  uint64_t align;
+#define X(kind, tag) uint8_t kind[sizeof(struct kind)];
+  RECORD_KINDS(X)
+#undef X
+} templates[RECORD_KIND_COUNT];
+static uint16_t
+    cold_offsets[RECORD_KIND_COUNT]; /* where the cold fields begin: they are declared last */
+
+static void __attribute__((constructor)) make_templates(void) {
+  for (int kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+    const struct record_info *info = &record_infos[kind];
+    for (unsigned i = 0; i < info->field_count; i++) {
+      const struct field *f = &info->fields[i];
+      if (f->type == FIELD_IDX) *(int64_t *)at_mut(&templates[kind], f) = -1;
+      if ((f->flags & FIELD_COLD) && !cold_offsets[kind]) cold_offsets[kind] = f->offset;
+    }
+  }
+}
+
 void record_init(enum record_kind kind, void *record) {
+  memcpy(record, &templates[kind], record_infos[kind].size);
+}
+
+bool record_cold_is_default(enum record_kind kind, const void *record) {
   const struct record_info *info = &record_infos[kind];
-  memset(record, 0, info->size);
-  for (unsigned i = 0; i < info->field_count; i++)
-    if (info->fields[i].type == FIELD_IDX) *(int64_t *)at_mut(record, &info->fields[i]) = -1;
+  if (!info->has_cold) return true;
+  /* Texts compare by pointer here: an absent one is all zero, like the template's. */
+  return memcmp((const uint8_t *)record + cold_offsets[kind],
+                (const uint8_t *)&templates[kind] + cold_offsets[kind],
+                info->size - cold_offsets[kind]) == 0;
 }
 
 bool field_is_default(const struct field *f, const void *record) {
@@ -82,5 +115,6 @@ const struct field *record_field(enum record_kind kind, struct ff_str name) {
 void record_copy_key(enum record_kind kind, const void *from, void *to) {
   const struct record_info *info = &record_infos[kind];
   for (unsigned i = 0; i < info->key_count; i++)
-    memcpy(at_mut(to, &info->fields[i]), at(from, &info->fields[i]), type_sizes[info->fields[i].type]);
+    memcpy(at_mut(to, &info->fields[i]), at(from, &info->fields[i]),
+           type_sizes[info->fields[i].type]);
 }

@@ -1,5 +1,6 @@
 /*
- * Records as data: the structs, the const tables that describe them, and every generic loop over those tables.
+ * Records as data: the structs, the const tables that describe them, and every generic loop over
+ * those tables.
  *
  * Knows fields, keys, indexes and logs; knows nothing of leases, lanes or any rule of the product.
  */
@@ -11,8 +12,26 @@
 #include "flowfabric/words.h"
 #include "record/records.def"
 
-enum field_type { FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I32, FIELD_I64, FIELD_IDX, FIELD_UUID, FIELD_TEXT, FIELD_BYTES, FIELD_ENUM };
-enum field_flag { FIELD_KEY = 1, FIELD_FIXED = 2, FIELD_OPT = 4, FIELD_COLD = 8, FIELD_SECRET = 16 };
+enum field_type {
+  FIELD_U8,
+  FIELD_U16,
+  FIELD_U32,
+  FIELD_U64,
+  FIELD_I32,
+  FIELD_I64,
+  FIELD_IDX,
+  FIELD_UUID,
+  FIELD_TEXT,
+  FIELD_BYTES,
+  FIELD_ENUM
+};
+enum field_flag {
+  FIELD_KEY = 1,
+  FIELD_FIXED = 2,
+  FIELD_OPT = 4,
+  FIELD_COLD = 8,
+  FIELD_SECRET = 16
+};
 
 struct field {
   const char *name; /* the column name: a trailing underscore of the C name is dropped */
@@ -22,8 +41,9 @@ struct field {
   int16_t words; /* enum ff_word_enum of an ENUM field, else -1 */
 };
 
-/* Every record begins with this. version counts operations, 0 = not stored yet. store_row is the store's own private locator
- * of the row it was read from (0 = none): everybody else carries it along and never looks at it. */
+/* Every record begins with this. version counts operations, 0 = not stored yet. store_row is the
+ * store's own private locator of the row it was read from (0 = none): everybody else carries it
+ * along and never looks at it. */
 struct record_head {
   uint64_t version;
   uint64_t store_row;
@@ -33,7 +53,7 @@ enum record_kind {
 #define X(kind, tag) RECORD_KIND_##kind,
   RECORD_KINDS(X)
 #undef X
-  RECORD_KIND_COUNT
+      RECORD_KIND_COUNT
 };
 
 #define RECORD_C_U8 uint8_t
@@ -48,10 +68,10 @@ enum record_kind {
 #define RECORD_C_BYTES struct ff_bytes
 #define RECORD_C_ENUM uint8_t
 #define RECORD_MEMBER(type, name, flags, words) RECORD_C_##type name;
-#define X(kind, tag)                                                                                               \
-  struct kind {                                                                                                    \
-    struct record_head head;                                                                                       \
-    RECORD_##kind(RECORD_MEMBER)                                                                                   \
+#define X(kind, tag)             \
+  struct kind {                  \
+    struct record_head head;     \
+    RECORD_##kind(RECORD_MEMBER) \
   };
 RECORD_KINDS(X)
 #undef X
@@ -73,7 +93,7 @@ enum index_id {
 #define X(name, kind, when, prefix_count, ...) INDEX_##name,
   RECORD_INDEXES(X)
 #undef X
-  INDEX_COUNT
+      INDEX_COUNT
 };
 enum index_when { INDEX_ALWAYS, INDEX_SET, INDEX_EQ, INDEX_PRIMARY };
 struct index_part {
@@ -105,9 +125,10 @@ const struct field *record_field(enum record_kind kind, struct ff_str name);
 void record_copy_key(enum record_kind kind, const void *from, void *to);
 
 /*
- * Memory-comparable keys: memcmp order of the encodings is the order of the declaration. Numbers are big-endian (signed ones
- * with the sign bit flipped), texts end in a 0 byte, descending parts are complemented. The encoding is written to out and its
- * length returned; out must hold RECORD_KEY_MAX bytes plus the lengths of the texts: use record_key_size / index_key_size first
+ * Memory-comparable keys: memcmp order of the encodings is the order of the declaration. Numbers
+ * are big-endian (signed ones with the sign bit flipped), texts end in a 0 byte, descending parts
+ * are complemented. The encoding is written to out and its length returned; out must hold
+ * RECORD_KEY_MAX bytes plus the lengths of the texts: use record_key_size / index_key_size first
  * when texts are unbounded.
  */
 #define RECORD_KEY_FIXED_MAX 96
@@ -118,13 +139,19 @@ size_t index_key_size(enum index_id index, const void *record, unsigned parts);
 size_t index_key_encode(enum index_id index, const void *record, unsigned parts, uint8_t *out);
 bool index_matches(enum index_id index, const void *record);
 
-/* The cold fields that are not default as one JSON object, keys in declared order; absent text when all are default. */
+/* True when no cold field is set: one comparison, the usual case. */
+bool record_cold_is_default(enum record_kind kind, const void *record);
+/* The cold fields that are not default as one JSON object, keys in declared order; absent text when
+ * all are default. */
 struct ff_str record_cold_encode(enum record_kind kind, const void *record, struct arena *arena);
-/* Fills the cold fields from such a text; texts point into the arena. False with *bad_field set when it does not parse. */
-bool record_cold_decode(enum record_kind kind, struct ff_str cold, void *record, struct arena *arena, const char **bad_field) MUST_USE;
+/* Fills the cold fields from such a text; texts point into the arena. False with *bad_field set
+ * when it does not parse. */
+bool record_cold_decode(enum record_kind kind, struct ff_str cold, void *record,
+                        struct arena *arena, const char **bad_field) MUST_USE;
 
-/* One line `kind field=value …` of the fields that are not default, for dumps and scripts: uuids, words and times as text,
- * bytes as hex, no head but version. Stable: parity tests compare it byte for byte. SECRET fields print as <redacted>. */
+/* One line `kind field=value …` of the fields that are not default, for dumps and scripts: uuids,
+ * words and times as text, bytes as hex, no head but version. Stable: parity tests compare it byte
+ * for byte. SECRET fields print as <redacted>. */
 void record_dump(enum record_kind kind, const void *record, struct buffer *out);
 /* The value of one field as that dump shows it. */
 void field_print(const struct field *f, const void *record, struct buffer *out);

@@ -7,12 +7,10 @@
 
 #include "base/error.h"
 
-typedef enum ff_rc store_open_fn(struct ff_str rest, const struct store_options *, struct store **,
-                                 struct ff_error *);
-
 static const struct {
   const char *scheme;
-  store_open_fn *open;
+  enum ff_rc (*open)(struct ff_str rest, const struct store_options *, struct store **,
+                     struct ff_error *);
 } schemes[] = {{"memory", store_memory_open}, {"sqlite", store_sqlite_open}};
 
 #define SCHEMES_ACCEPTED "memory:[<name>] and sqlite:<path>"

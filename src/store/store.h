@@ -1,9 +1,11 @@
 /*
- * What a store is: keyed loads, index scans, atomic groups of versioned writes, one ordered log, hints. Nothing else.
+ * What a store is: keyed loads, index scans, atomic groups of versioned writes, one ordered log,
+ * hints. Nothing else.
  *
- * A store knows records, indexes and logs (src/record); it knows nothing of leases, lanes or any operation. It never retries,
- * never sleeps on a caller's behalf except for the medium itself, and never invents a time but its own clock's.
- * Every entry of the vtable is mandatory. test/store states this contract as tests; every store passes all of them.
+ * A store knows records, indexes and logs (src/record); it knows nothing of leases, lanes or any
+ * operation. It never retries, never sleeps on a caller's behalf except for the medium itself, and
+ * never invents a time but its own clock's. Every entry of the vtable is mandatory. test/store
+ * states this contract as tests; every store passes all of them.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -23,22 +25,24 @@ enum store_session_kind {
 /* Constants of an open store. */
 struct store_traits {
   enum ff_backend backend;
-  uint32_t writers;       /* writer sessions that make sense (SQLite and memory: 1) */
-  bool one_domain;        /* true: a whole batch is one group; false (Valkey): one group per tag */
-  bool durable;           /* apply returned = survives power loss (as far as the store states) */
-  char durability[64];    /* in words, for doctor and bench: "fsync", "none (memory)" … */
-  char version[64];       /* of the software behind it */
+  uint32_t writers;    /* writer sessions that make sense (SQLite and memory: 1) */
+  bool one_domain;     /* true: a whole batch is one group; false (Valkey): one group per tag */
+  bool durable;        /* apply returned = survives power loss (as far as the store states) */
+  char durability[64]; /* in words, for doctor and bench: "fsync", "none (memory)" … */
+  char version[64];    /* of the software behind it */
 };
 
-/* One keyed load. `key` is a record with its KEY fields set. The answer is a record in the arena, or NULL when absent. */
+/* One keyed load. `key` is a record with its KEY fields set. The answer is a record in the arena,
+ * or NULL when absent. */
 struct store_get {
   enum record_kind kind;
   const void *key;
   const void *record; /* out */
 };
 
-/* One range of an index, ascending in index order, at most `limit` records. `from` is a record whose prefix fields are set; with
- * after = true its order fields are set too and the range starts strictly behind it. */
+/* One range of an index, ascending in index order, at most `limit` records. `from` is a record
+ * whose prefix fields are set; with after = true its order fields are set too and the range starts
+ * strictly behind it. */
 struct store_scan {
   enum index_id index;
   const void *from;
@@ -51,9 +55,9 @@ struct store_scan {
 
 enum store_write_kind { STORE_INSERT, STORE_UPDATE, STORE_DELETE };
 
-/* One row's change. INSERT requires that the key is absent, UPDATE and DELETE that the stored version is base_version; anything
- * else is a conflict of the whole group. record carries the new version in its head (for DELETE only the key matters) and
- * store_row as it was loaded. */
+/* One row's change. INSERT requires that the key is absent, UPDATE and DELETE that the stored
+ * version is base_version; anything else is a conflict of the whole group. record carries the new
+ * version in its head (for DELETE only the key matters) and store_row as it was loaded. */
 struct store_write {
   enum store_write_kind kind;
   enum record_kind record_kind;
@@ -63,13 +67,16 @@ struct store_write {
 
 enum store_outcome { STORE_APPLIED, STORE_CONFLICT, STORE_UNKNOWN };
 
-/* Writes and log appends that take effect together or not at all. A group of a store with one_domain may span tags. */
+/* Writes and log appends that take effect together or not at all. A group of a store with
+ * one_domain may span tags. */
 struct store_group {
   const struct store_write *writes;
   uint32_t write_count;
-  const struct event *const *events; /* appended in this order; event_id is ignored and given by the store */
+  const struct event *const
+      *events; /* appended in this order; event_id is ignored and given by the store */
   uint32_t event_count;
-  int64_t valid_until;        /* store time after which applying must answer STORE_CONFLICT; INT64_MAX = no bound */
+  int64_t valid_until; /* store time after which applying must answer STORE_CONFLICT; INT64_MAX = no
+                          bound */
   enum store_outcome outcome; /* out */
 };
 
@@ -78,49 +85,60 @@ struct store_hint {
   uint16_t partition;
   struct ff_str lane_id; /* a lane that got eligible work; absent = something else changed */
 };
-typedef void (*store_hint_fn)(void *user, const struct store_hint *hint); /* any thread; must only set flags and return */
+typedef void (*store_hint_fn)(
+    void *user, const struct store_hint *hint); /* any thread; must only set flags and return */
 
 struct store_vtable {
   void (*close)(struct store *);
 
-  /* Brings the schema up to date: *applied false when nothing was to do. Refuses a newer schema (schema_too_new). */
+  /* Brings the schema up to date: *applied false when nothing was to do. Refuses a newer schema
+   * (schema_too_new). */
   enum ff_rc (*migrate)(struct store *, bool *applied, struct ff_error *);
 
-  enum ff_rc (*session_open)(struct store *, enum store_session_kind, struct store_session **, struct ff_error *);
+  enum ff_rc (*session_open)(struct store *, enum store_session_kind, struct store_session **,
+                             struct ff_error *);
   void (*session_close)(struct store_session *);
 
-  /* Loads keys and ranges in one go and reads the store's clock. On a writer session the first fetch after an apply opens the
-   * session's transaction and apply (possibly of zero groups) ends it: what was loaded cannot change under a one-domain store
-   * that locks, and is version-checked by every store. On a reader session one fetch is one consistent snapshot.
-   * Records and their texts live in `arena`. Stored data that does not parse: validation/corruption with detail
+  /* Loads keys and ranges in one go and reads the store's clock. On a writer session the first
+   * fetch after an apply opens the session's transaction and apply (possibly of zero groups) ends
+   * it: what was loaded cannot change under a one-domain store that locks, and is version-checked
+   * by every store. On a reader session one fetch is one consistent snapshot. Records and their
+   * texts live in `arena`. Stored data that does not parse: validation/corruption with detail
    * `<kind>: <field>: <problem>`, field set. */
-  enum ff_rc (*fetch)(struct store_session *, struct arena *, struct store_get *gets, uint32_t get_count,
-                      struct store_scan *scans, uint32_t scan_count, int64_t *now, struct ff_error *);
+  enum ff_rc (*fetch)(struct store_session *, struct arena *, struct store_get *gets,
+                      uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
+                      int64_t *now, struct ff_error *);
 
-  /* Applies each group by itself and says how each went. Returns an error only when nothing at all was applied and that is
-   * certain; STORE_UNKNOWN marks a group whose commit may or may not have happened. Zero groups: ends the transaction. */
-  enum ff_rc (*apply)(struct store_session *, struct store_group *groups, uint32_t group_count, struct ff_error *);
+  /* Applies each group by itself and says how each went. Returns an error only when nothing at all
+   * was applied and that is certain; STORE_UNKNOWN marks a group whose commit may or may not have
+   * happened. Zero groups: ends the transaction. */
+  enum ff_rc (*apply)(struct store_session *, struct store_group *groups, uint32_t group_count,
+                      struct ff_error *);
 
-  /* Events strictly behind `cursor` (01 ID-20, 05 B.2), oldest first, at most limit. *next is the cursor behind the last one
-   * (or behind `cursor` when there are none), minted in the arena. *dropped is set when trimming removed events in between. An empty
-   * cursor answers no events and the current end. A foreign cursor: validation/invalid_input
-   * `cursor does not belong to this backend`. Reader session. */
-  enum ff_rc (*read_log)(struct store_session *, struct arena *, struct ff_bytes cursor, uint32_t limit,
-                         const struct event ***events, uint32_t *count, struct ff_bytes *next, bool *dropped,
-                         struct ff_error *);
+  /* Events strictly behind `cursor` (01 ID-20, 05 B.2), oldest first, at most limit. *next is the
+   * cursor behind the last one (or behind `cursor` when there are none), minted in the arena.
+   * *dropped is set when trimming removed events in between. An empty cursor answers no events and
+   * the current end. A foreign cursor: validation/invalid_input `cursor does not belong to this
+   * backend`. Reader session. */
+  enum ff_rc (*read_log)(struct store_session *, struct arena *, struct ff_bytes cursor,
+                         uint32_t limit, const struct event ***events, uint32_t *count,
+                         struct ff_bytes *next, bool *dropped, struct ff_error *);
 
-  /* Removes at most `limit` of the oldest events whose `at` < before, keeping the newest `keep` whatever their age. Ids are never
-   * reused afterwards. Writer session, outside a transaction. */
-  enum ff_rc (*trim_log)(struct store_session *, int64_t before, uint64_t keep, uint32_t limit, uint32_t *removed,
-                         struct ff_error *);
+  /* Removes at most `limit` of the oldest events whose `at` < before, keeping the newest `keep`
+   * whatever their age. Ids are never reused afterwards. Writer session, outside a transaction. */
+  enum ff_rc (*trim_log)(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
+                         uint32_t *removed, struct ff_error *);
 
-  /* Housekeeping on the writer session while nothing waits (SQLite: a bounded checkpoint step). *more: call again soon. */
+  /* Housekeeping on the writer session while nothing waits (SQLite: a bounded checkpoint step).
+   * *more: call again soon. */
   void (*idle)(struct store_session *, bool *more);
 
-  /* Hints from other users of the store in this or other processes. notify is called after apply, off the write path. */
+  /* Hints from other users of the store in this or other processes. notify is called after apply,
+   * off the write path. */
   enum ff_rc (*listen)(struct store *, store_hint_fn, void *user, struct ff_error *);
   void (*unlisten)(struct store *, void *user);
-  void (*notify)(struct store *, const void *sender_user, const struct store_hint *hints, uint32_t count);
+  void (*notify)(struct store *, const void *sender_user, const struct store_hint *hints,
+                 uint32_t count);
 };
 
 struct store {
@@ -128,14 +146,16 @@ struct store {
   struct store_traits traits;
 };
 
-/* The faults a memory store can inject, for simulation and conformance tests. Each hook may be NULL. */
+/* The faults a memory store can inject, for simulation and conformance tests. Each hook may be
+ * NULL. */
 struct store_faults {
   void *user;
   int64_t (*now_ms)(void *user);
   /* Called before each fetch/apply; FF_OK lets it run, anything else fails it with that error. */
   enum ff_rc (*before_fetch)(void *user, struct ff_error *);
   enum ff_rc (*before_apply)(void *user, struct ff_error *);
-  /* Per group: APPLIED = run normally; CONFLICT = refuse; UNKNOWN = answer unknown, having applied iff *really_apply. */
+  /* Per group: APPLIED = run normally; CONFLICT = refuse; UNKNOWN = answer unknown, having applied
+   * iff *really_apply. */
   enum store_outcome (*group)(void *user, const struct store_group *, bool *really_apply);
 };
 
@@ -143,17 +163,22 @@ struct store_options {
   int64_t (*clock_ms)(void *user); /* NULL = the store's own clock */
   void *clock_user;
   const struct store_faults *faults; /* memory only; copied */
-  bool dev_mode;                     /* consent to configurations that can lose acknowledged work (01 CP-8) */
-  uint32_t readers;                  /* reader sessions, 0 = 4 */
+  bool dev_mode;    /* consent to configurations that can lose acknowledged work (01 CP-8) */
+  uint32_t readers; /* reader sessions, 0 = 4 */
 };
 
-/* url: "memory:", "memory:<name>", "sqlite:<path>[?mode=ro&synchronous=full|normal|off&pool=N]", "sqlite::memory:". Unknown schemes
- * and parameters: config errors naming them. Does not migrate. */
-enum ff_rc store_open(struct ff_str url, const struct store_options *, struct store **, struct ff_error *) MUST_USE;
-enum ff_rc store_memory_open(struct ff_str name, const struct store_options *, struct store **, struct ff_error *) MUST_USE;
-enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *, struct store **, struct ff_error *) MUST_USE;
+/* url: "memory:", "memory:<name>", "sqlite:<path>[?mode=ro&synchronous=full|normal|off&pool=N]",
+ * "sqlite::memory:". Unknown schemes and parameters: config errors naming them. Does not migrate.
+ */
+enum ff_rc store_open(struct ff_str url, const struct store_options *, struct store **,
+                      struct ff_error *) MUST_USE;
+enum ff_rc store_memory_open(struct ff_str name, const struct store_options *, struct store **,
+                             struct ff_error *) MUST_USE;
+enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *,
+                             struct store **, struct ff_error *) MUST_USE;
 
-/* Checked calls: in debug builds they verify the arguments against the contract (keys set, limits > 0, versions step up). */
+/* Checked calls: in debug builds they verify the arguments against the contract (keys set, limits >
+ * 0, versions step up). */
 void store_close(struct store *); /* NULL is fine */
 
 #endif

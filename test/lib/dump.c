@@ -1,5 +1,6 @@
 /*
- * Every record of a store as text: what parity means (DESIGN P9). Goes through the vtable like anybody else.
+ * Every record of a store as text: what parity means (DESIGN P9). Goes through the vtable like
+ * anybody else.
  */
 #include "op/execution.h"
 #include "store/calls.h"

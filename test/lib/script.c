@@ -42,7 +42,9 @@ struct script {
 };
 
 static int64_t script_clock(void *user) { return ((struct script *)user)->clock; }
-static void quiet(void *user, enum ff_log_level level, const char *message) { (void)user, (void)level, (void)message; }
+static void quiet(void *user, enum ff_log_level level, const char *message) {
+  (void)user, (void)level, (void)message;
+}
 
 struct script *script_open(const char *url, const char *name) {
   struct script *s = heap_zalloc(sizeof *s);
@@ -95,11 +97,13 @@ static bool fail(struct script *s, const char *format, ...) {
 
 static struct variable *variable(struct script *s, const char *name, size_t len) {
   for (int i = 0; i < s->variable_count; i++)
-    if (strlen(s->variables[i].name) == len && memcmp(s->variables[i].name, name, len) == 0) return &s->variables[i];
+    if (strlen(s->variables[i].name) == len && memcmp(s->variables[i].name, name, len) == 0)
+      return &s->variables[i];
   return NULL;
 }
 
-static void set_variable(struct script *s, const char *name, const char *text, const struct ff_handle *handle) {
+static void set_variable(struct script *s, const char *name, const char *text,
+                         const struct ff_handle *handle) {
   struct variable *v = variable(s, name, strlen(name));
   if (!v) {
     INVARIANT(s->variable_count < VARIABLES);
@@ -168,8 +172,9 @@ static const struct ff_field *member(const struct ff_struct *st, const char *nam
 }
 
 /* Finds what a path names: member.member, list.0.member. */
-static bool resolve(const struct ff_struct *st, const void *base, const char *path, const struct ff_field **field,
-                    const void **holder, const struct ff_struct **of) {
+static bool resolve(const struct ff_struct *st, const void *base, const char *path,
+                    const struct ff_field **field, const void **holder,
+                    const struct ff_struct **of) {
   const char *dot = strchr(path, '.');
   size_t len = dot ? (size_t)(dot - path) : strlen(path);
   const struct ff_field *f = member(st, path, len);
@@ -195,7 +200,8 @@ static bool resolve(const struct ff_struct *st, const void *base, const char *pa
 }
 
 /* One member as values_print shows it, without its name; absent ones give "". */
-static void print_member(const struct ff_struct *st, const struct ff_field *f, const void *holder, struct buffer *out) {
+static void print_member(const struct ff_struct *st, const struct ff_field *f, const void *holder,
+                         struct buffer *out) {
   struct ff_struct one = {st->name, st->size, 1, f};
   struct buffer text;
   buffer_init(&text);
@@ -281,14 +287,16 @@ static bool expect(struct script *s, char *rest) {
 
 /* ---- steps ---- */
 
-static bool set_argument(struct script *s, const struct ff_struct *st, char *word, const char *raw) {
+static bool set_argument(struct script *s, const struct ff_struct *st, char *word,
+                         const char *raw) {
   char *equals = strchr(word, '=');
   if (!equals) return fail(s, "expected member=value, got `%s`", word);
   *equals = '\0';
   const struct ff_struct *of;
   const struct ff_field *f;
   const void *holder;
-  if (!resolve(st, s->args, word, &f, &holder, &of)) return fail(s, "%s has no member %s", st->name, word);
+  if (!resolve(st, s->args, word, &f, &holder, &of))
+    return fail(s, "%s has no member %s", st->name, word);
   const char *value = equals + 1;
   uint8_t *target = (uint8_t *)(uintptr_t)holder;
   if (f->type == FF_FIELD_HANDLE && *raw == '$') {
@@ -297,7 +305,8 @@ static bool set_argument(struct script *s, const struct ff_struct *st, char *wor
     memcpy(target + f->offset, &v->handle, sizeof v->handle);
     return true;
   }
-  if (values_parse_field(of, f, target, arena_text(&s->arena, ff_text(value)), &s->arena, &s->ff) != FF_OK)
+  if (values_parse_field(of, f, target, arena_text(&s->arena, ff_text(value)), &s->arena, &s->ff) !=
+      FF_OK)
     return fail(s, "%s: %s: %s", word, ff_code_name(s->ff.code), s->ff.detail);
   return true;
 }
@@ -391,7 +400,9 @@ static bool step_stays(struct script *s) {
   buffer_init(&now);
   engine_dump(s->engine, &now);
   bool same = text_equal(buffer_text(&now), buffer_text(&s->before));
-  if (!same) fail(s, "records changed:\n--- before\n%.1800s\n--- after\n%.1800s", buffer_text(&s->before).ptr, buffer_text(&now).ptr);
+  if (!same)
+    fail(s, "records changed:\n--- before\n%.1800s\n--- after\n%.1800s",
+         buffer_text(&s->before).ptr, buffer_text(&now).ptr);
   buffer_fini(&now);
   return same;
 }
@@ -406,19 +417,23 @@ static bool step_same(struct script *s) {
   run_call(s);
   print_answer(s, &second);
   bool same = text_equal(buffer_text(&first), buffer_text(&second));
-  if (!same) fail(s, "the repeat answered `%.1800s`, first `%.1800s`", buffer_text(&second).ptr, buffer_text(&first).ptr);
+  if (!same)
+    fail(s, "the repeat answered `%.1800s`, first `%.1800s`", buffer_text(&second).ptr,
+         buffer_text(&first).ptr);
   buffer_fini(&first);
   buffer_fini(&second);
   return same;
 }
 
-/* acquired, released:completed+success, cancelled … : lease part, reason, completion, operator and tag parts. */
+/* acquired, released:completed+success, cancelled … : lease part, reason, completion, operator and
+ * tag parts. */
 static void event_word(const struct ff_event *e, struct buffer *out) {
   size_t start = out->len;
   if (e->lease_event) buffer_append_c(out, ff_word(FF_WORD_lease_event, e->lease_event));
   if (text_nonempty(e->reason)) buffer_printf(out, ":" TEXT_FMT, TEXT_ARG(e->reason));
   if (e->completion) buffer_printf(out, "+%s", ff_word(FF_WORD_terminal_outcome, e->completion));
-  if (e->operator_event) buffer_printf(out, "+%s", ff_word(FF_WORD_operator_event, e->operator_event));
+  if (e->operator_event)
+    buffer_printf(out, "+%s", ff_word(FF_WORD_operator_event, e->operator_event));
   if (text_present(e->tag_key)) buffer_printf(out, "tag:" TEXT_FMT, TEXT_ARG(e->tag_key));
   if (e->revoked_by) buffer_printf(out, "/%s", ff_word(FF_WORD_revoked_by, e->revoked_by));
   for (size_t i = start; i < out->len; i++)
@@ -436,9 +451,11 @@ static bool step_events(struct script *s, char *rest) {
     *arrow = '\0';
   }
   char *at = expanded;
-  struct ff_list_events_args args = {.size = sizeof args, .execution_id = ff_text(next_word(&at)), .limit = 1000};
+  struct ff_list_events_args args = {
+      .size = sizeof args, .execution_id = ff_text(next_word(&at)), .limit = 1000};
   struct ff_list_events_result found;
-  if (engine_call(s->engine, OP_list_events, &args, &found, &s->ff) != FF_OK) return fail(s, "list_events: %s", s->ff.detail);
+  if (engine_call(s->engine, OP_list_events, &args, &found, &s->ff) != FF_OK)
+    return fail(s, "list_events: %s", s->ff.detail);
   struct buffer got;
   buffer_init(&got);
   uint64_t newest = s->events_seen;

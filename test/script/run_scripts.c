@@ -1,5 +1,6 @@
 /*
- * Runs every script of a folder on every store and compares answers and dumps: one script, one expected result (DESIGN §7, P9).
+ * Runs every script of a folder on every store and compares answers and dumps: one script, one
+ * expected result (DESIGN §7, P9).
  *
  * usage: run_scripts FOLDER|FILE.ff …    Ends with `N passed, N failed`.
  */
@@ -49,12 +50,14 @@ static void run_one(const char *store, const char *path, struct outcome *out) {
 }
 
 /* Shows the first line in which two texts differ. */
-static bool same(const char *what, const char *path, const struct buffer *a, const struct buffer *b) {
+static bool same(const char *what, const char *path, const struct buffer *a,
+                 const struct buffer *b) {
   const char *p = buffer_text(a).ptr, *q = buffer_text(b).ptr;
   while (*p || *q) {
     size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
     if (n != m || memcmp(p, q, n) != 0) {
-      fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what, stores[0], (int)n, p, stores[1], (int)m, q);
+      fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what, stores[0],
+              (int)n, p, stores[1], (int)m, q);
       return false;
     }
     p += n + (p[n] == '\n');
