@@ -10,7 +10,7 @@
 
 #include "op/op.h"
 
-/* ---- derivation and sealing (execution.c) ---- */
+/* ---- derivation (execution.c), legality and sealing (vector.c) ---- */
 /* 01 SV-1: total. */
 enum ff_public_state execution_public_state(const struct execution *);
 /* RC-1 current_attempt_id: absent before the first claim, after a scheduled retry, auto-reclaim and
@@ -197,7 +197,7 @@ struct receipt_answer {
 bool receipt_match(const struct execution *, const struct fence *, enum ff_receipt_op,
                    struct receipt_answer *);
 
-/* ---- policy (policy.c, 01 §6) ---- */
+/* ---- policies (policy.c, 01 §6) and retries (retry.c) ---- */
 struct retry_policy {
   bool present;
   uint32_t max_retries;
