@@ -8,9 +8,11 @@
 
 struct layout {
   uint32_t words, maps;
-  uint64_t text_map[PACK_MAPS_MAX];  /* words that are the pointer of a text or of bytes; the next
-                                        word is the length */
-  uint64_t defaults[PACK_WORDS_MAX]; /* the record with all defaults */
+  uint64_t text_map[PACK_MAPS_MAX]; /* words that are the pointer of a text or of bytes; the next
+                                       word is the length */
+  uint64_t key_text_map[PACK_MAPS_MAX]; /* of those, the keys: an absent key text is kept as an
+                                           empty one, as SQL stores do */
+  uint64_t defaults[PACK_WORDS_MAX];    /* the record with all defaults */
 };
 static struct layout layouts[RECORD_KIND_COUNT];
 static pthread_once_t layouts_once = PTHREAD_ONCE_INIT;
@@ -31,7 +33,9 @@ static void layout_make(enum record_kind kind, struct layout *l) {
     const struct field *f = &info->fields[i];
     if (f->type != FIELD_TEXT && f->type != FIELD_BYTES) continue;
     INVARIANT(f->offset % 8 == 0);
-    l->text_map[f->offset / 512] |= (uint64_t)1 << (f->offset / 8 % 64);
+    uint64_t bit = (uint64_t)1 << (f->offset / 8 % 64);
+    l->text_map[f->offset / 512] |= bit;
+    if (f->flags & FIELD_KEY) l->key_text_map[f->offset / 512] |= bit;
   }
 }
 
@@ -89,6 +93,7 @@ void pack_measure(enum record_kind kind, const void *record, struct pack_plan *p
     uint32_t count = l->words - 64 * m < 64 ? l->words - 64 * m : 64;
     uint64_t map =
         differing((const uint8_t *)record + 512 * (size_t)m, &l->defaults[64 * m], count);
+    map |= l->key_text_map[m];
     if (m == 0) map &= ~((uint64_t)1 << STORE_ROW_WORD);
     plan->maps[m] = map;
     words += bits_set(map & ~l->text_map[m]);

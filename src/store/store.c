@@ -134,9 +134,9 @@ static void check_write(const struct store_write *w) {
   const struct record_head *head = w->record;
   INVARIANT(info->tag != RECORD_TAG_LOG);
   switch (w->kind) {
-  case STORE_INSERT: INVARIANT(w->base_version == 0 && head->version > 0); break;
-  case STORE_UPDATE: INVARIANT(w->base_version > 0 && head->version > w->base_version); break;
-  case STORE_DELETE: INVARIANT(w->base_version > 0); return;
+    case STORE_INSERT: INVARIANT(w->base_version == 0 && head->version > 0); break;
+    case STORE_UPDATE: INVARIANT(w->base_version > 0 && head->version > w->base_version); break;
+    case STORE_DELETE: INVARIANT(w->base_version > 0); return;
   }
   for (unsigned i = 0; i < info->key_count; i++)
     if (info->fields[i].type == FIELD_UUID)
