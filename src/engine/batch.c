@@ -371,7 +371,9 @@ void leadership_give(struct engine *e) {
   step_down(e);
 }
 
-static void lead(struct engine *e, struct call *mine) {
+/* True when the leader's own call was answered. Judged before stepping down: a call that was parked
+ * instead may be answered by the next leader at any moment, and that answer comes with a wake-up. */
+static bool lead(struct engine *e, struct call *mine) {
   e->leader_call = mine;
   for (;;) {
     if (batch_begin(e)) batch_end(e);
@@ -379,8 +381,10 @@ static void lead(struct engine *e, struct call *mine) {
     if (mine ? mine->state != CALL_QUEUED : e->inbox.first == NULL) break;
     pthread_mutex_unlock(&e->lock);
   }
+  bool answered = mine && mine->state == CALL_DONE;
   e->leader_call = NULL;
   step_down(e);
+  return answered;
 }
 
 void executor_drain(struct engine *e) {
@@ -388,7 +392,7 @@ void executor_drain(struct engine *e) {
   bool mine = !e->leading && e->inbox.first;
   if (mine) e->leading = true;
   pthread_mutex_unlock(&e->lock);
-  if (mine) lead(e, NULL);
+  if (mine) (void)lead(e, NULL);
 }
 
 static enum ff_rc take_in(struct engine *e, struct call *call, struct ff_error *error) {
@@ -431,11 +435,7 @@ static bool sleep_once(struct engine *e, struct call *call) {
   pthread_mutex_unlock(&e->lock);
   if (timed_out) return true;
   uint32_t said = park_wait(&call->park, left < 0 ? -1 : left * 1000);
-  if (said == WAKE_LEAD) {
-    lead(e, call);
-    return call->state == CALL_DONE;
-  }
-  return said == WAKE_DONE;
+  return said == WAKE_LEAD ? lead(e, call) : said == WAKE_DONE;
 }
 
 enum ff_rc executor_run(struct engine *e, struct call *call, struct ff_error *error) {
@@ -445,11 +445,7 @@ enum ff_rc executor_run(struct engine *e, struct call *call, struct ff_error *er
   if (leader) e->leading = true;
   pthread_mutex_unlock(&e->lock);
   if (rc != FF_OK) return rc;
-  bool done = false;
-  if (leader) {
-    lead(e, call);
-    done = call->state == CALL_DONE;
-  }
+  bool done = leader && lead(e, call);
   while (!done) done = sleep_once(e, call);
   return call->rc;
 }

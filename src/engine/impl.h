@@ -82,7 +82,7 @@ struct call {
 
 struct call_list {
   struct call *first, *last;
-  uint32_t count;
+  _Atomic uint32_t count; /* read without the lock to skip what nobody waits for */
 };
 
 struct scanner_stats {
