@@ -9,16 +9,17 @@
 #include <string.h>
 
 const struct cli_option cli_global_options[] = {
-  {"url", 0, "URL", "the store: sqlite:FILE, memory:, … (or $FF_URL; default: the durable default file)"},
-  {"output", 'o', "FORMAT", "table (default), json (one document) or jsonl (one object a line)"},
-  {"json", 0, NULL, "the same as -o json"},
-  {"namespace", 0, "NAME", "only this namespace; of new work: its namespace"},
-  {"timeout", 0, "DURATION", "how long to wait at most, for example 30s"},
-  {"quiet", 'q', NULL, "no notes and no progress, only results and errors"},
-  {"verbose", 'v', NULL, "say more"},
-  {"yes", 'y', NULL, "do not ask before something bulk or destructive"},
-  {"help", 'h', NULL, "help for this verb"},
-  {NULL, 0, NULL, NULL},
+    {"url", 0, "URL",
+     "the store: sqlite:FILE, memory:, … (or $FF_URL; default: the durable default file)"},
+    {"output", 'o', "FORMAT", "table (default), json (one document) or jsonl (one object a line)"},
+    {"json", 0, NULL, "the same as -o json"},
+    {"namespace", 0, "NAME", "only this namespace; of new work: its namespace"},
+    {"timeout", 0, "DURATION", "how long to wait at most, for example 30s"},
+    {"quiet", 'q', NULL, "no notes and no progress, only results and errors"},
+    {"verbose", 'v', NULL, "say more"},
+    {"yes", 'y', NULL, "do not ask before something bulk or destructive"},
+    {"help", 'h', NULL, "help for this verb"},
+    {NULL, 0, NULL, NULL},
 };
 
 static bool take_format(struct cli *cli, const char *value) {
@@ -72,12 +73,17 @@ static int find_letter(const struct cli_option *options, char letter) {
 }
 
 void cli_args_init(struct cli_args *args, struct cli *cli, int argc, char **argv) {
-  *args = (struct cli_args){.cli = cli, .options = cli->verb ? cli->verb->options : NULL,
-                            .argc = argc, .at = 1, .argv = argv, .words = argv + 1};
+  *args = (struct cli_args){.cli = cli,
+                            .options = cli->verb ? cli->verb->options : NULL,
+                            .argc = argc,
+                            .at = 1,
+                            .argv = argv,
+                            .words = argv + 1};
 }
 
 /* The option's argument: what follows '=' or the letter, else the next word. */
-static bool take_value(struct cli_args *args, const struct cli_option *option, const char *attached) {
+static bool take_value(struct cli_args *args, const struct cli_option *option,
+                       const char *attached) {
   if (!option->value) {
     args->value = NULL;
     if (!attached) return true;

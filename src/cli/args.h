@@ -12,11 +12,11 @@ struct cli_args {
   const struct cli_option *options; /* the verb's own */
   int argc, at;
   char **argv;
-  const char *bundle;  /* the rest of -abc */
-  const char *value;   /* of the option just read */
-  char **words;        /* arguments that are no options, in order */
+  const char *bundle; /* the rest of -abc */
+  const char *value;  /* of the option just read */
+  char **words;       /* arguments that are no options, in order */
   int word_count;
-  bool only_words;     /* after -- */
+  bool only_words; /* after -- */
 };
 
 enum { CLI_ARGS_END = -1, CLI_ARGS_BAD = -2, CLI_ARGS_HELP = -3 };
@@ -48,7 +48,8 @@ bool cli_pairs_add(struct cli_pairs *pairs, const char *text);
 void cli_pairs_fini(struct cli_pairs *pairs);
 
 /* Bytes read from an argument: literal text, @file, or - for standard input. Free with free(*data). */
-int cli_read_value(const struct cli *cli, const char *what, const char *text, char **data, size_t *size);
+int cli_read_value(const struct cli *cli, const char *what, const char *text, char **data,
+                   size_t *size);
 /* Everything of a file (or of standard input for "-"), at most `limit` bytes; NUL-terminated beyond its size. False with errno set;
  * EFBIG when it is larger. */
 bool cli_read_file(const char *path, size_t limit, char **data, size_t *size);

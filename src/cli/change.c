@@ -11,9 +11,9 @@
 enum { REASON = CLI_SELECT_OPTIONS };
 
 static const struct cli_option cancel_options[] = {
-  CLI_SELECT_ROWS,
-  [REASON] = {"reason", 0, "TEXT", "why, kept with the execution"},
-  {NULL, 0, NULL, NULL},
+    CLI_SELECT_ROWS,
+    [REASON] = {"reason", 0, "TEXT", "why, kept with the execution"},
+    {NULL, 0, NULL, NULL},
 };
 static const struct cli_option replay_options[] = {CLI_SELECT_ROWS, {NULL, 0, NULL, NULL}};
 
@@ -28,27 +28,33 @@ struct change {
   struct cli_list list;
 };
 
-static enum ff_rc apply_cancel(struct change *change, const char *execution_id, struct ff_error *error) {
+static enum ff_rc apply_cancel(struct change *change, const char *execution_id,
+                               struct ff_error *error) {
   struct ff_cancel_execution_args args = FF_ARGS(cancel_execution);
   struct ff_cancel_execution_result result;
   args.execution_id = ff_text(execution_id);
   args.reason = ff_text(change->reason);
   enum ff_rc rc = ff_cancel_execution(change->cli->engine, &args, &result, error);
   if (rc != FF_OK) return rc;
-  if (change->cli->format == CLI_TABLE) printf("%s  %s\n", execution_id, ff_word(FF_WORD_public_state, result.public_state));
-  else cli_list_item(&change->list, ff_operation_find(ff_text("cancel_execution"))->result, &result);
+  if (change->cli->format == CLI_TABLE)
+    printf("%s  %s\n", execution_id, ff_word(FF_WORD_public_state, result.public_state));
+  else
+    cli_list_item(&change->list, ff_operation_find(ff_text("cancel_execution"))->result, &result);
   ff_clear(&result);
   return rc;
 }
 
-static enum ff_rc apply_replay(struct change *change, const char *execution_id, struct ff_error *error) {
+static enum ff_rc apply_replay(struct change *change, const char *execution_id,
+                               struct ff_error *error) {
   struct ff_replay_execution_args args = FF_ARGS(replay_execution);
   struct ff_replay_execution_result result;
   args.execution_id = ff_text(execution_id);
   enum ff_rc rc = ff_replay_execution(change->cli->engine, &args, &result, error);
   if (rc != FF_OK) return rc;
-  if (change->cli->format == CLI_TABLE) printf("%s  %s\n", execution_id, ff_word(FF_WORD_public_state, result.public_state));
-  else cli_list_item(&change->list, ff_operation_find(ff_text("replay_execution"))->result, &result);
+  if (change->cli->format == CLI_TABLE)
+    printf("%s  %s\n", execution_id, ff_word(FF_WORD_public_state, result.public_state));
+  else
+    cli_list_item(&change->list, ff_operation_find(ff_text("replay_execution"))->result, &result);
   ff_clear(&result);
   return rc;
 }
@@ -79,11 +85,14 @@ static void apply_all(struct change *change) {
 }
 
 /* Ids as given, and what the filter finds; more than one thing is asked about first. */
-static int change_selected(struct change *change, struct cli_args *args, struct cli_selection *selection) {
+static int change_selected(struct change *change, struct cli_args *args,
+                           struct cli_selection *selection) {
   struct cli *cli = change->cli;
   const char *verb = cli->verb->name;
-  if (!args->word_count && !selection->given) return cli_usage(cli, "%s expects execution ids, or a filter such as --lane", verb);
-  if (args->word_count && selection->given) return cli_usage(cli, "%s expects either execution ids or a filter", verb);
+  if (!args->word_count && !selection->given)
+    return cli_usage(cli, "%s expects execution ids, or a filter such as --lane", verb);
+  if (args->word_count && selection->given)
+    return cli_usage(cli, "%s expects either execution ids or a filter", verb);
   for (int i = 0; i < args->word_count; i++) add_id(change, args->words[i]);
   if (change->count > 1) {
     int code = cli_confirm(cli, "%s %zu executions", verb, change->count);
@@ -105,7 +114,8 @@ static int change_selected(struct change *change, struct cli_args *args, struct 
   return change->code;
 }
 
-static int run_change(struct change *change, struct cli_selection *selection, int argc, char **argv) {
+static int run_change(struct change *change, struct cli_selection *selection, int argc,
+                      char **argv) {
   struct cli_args args;
   cli_args_init(&args, change->cli, argc, argv);
   int option, code = CLI_OK;
@@ -113,7 +123,9 @@ static int run_change(struct change *change, struct cli_selection *selection, in
     if (option == REASON) change->reason = args.value;
     else code = cli_select_option(change->cli, selection, option, args.value);
   }
-  if (code == CLI_OK) code = option == CLI_ARGS_END ? change_selected(change, &args, selection) : cli_args_stop(option);
+  if (code == CLI_OK)
+    code =
+        option == CLI_ARGS_END ? change_selected(change, &args, selection) : cli_args_stop(option);
   free(change->ids);
   return code;
 }
@@ -121,19 +133,20 @@ static int run_change(struct change *change, struct cli_selection *selection, in
 static int run_cancel(struct cli *cli, int argc, char **argv) {
   struct cli_selection selection = {.args = FF_ARGS(query_executions)};
   struct change change = {.cli = cli, .apply = apply_cancel, .reason = "cancelled by ff"};
-  selection.args.public_state = ff_text("waiting,delayed,rate_limited,waiting_children,active,suspended,resumable");
+  selection.args.public_state =
+      ff_text("waiting,delayed,rate_limited,waiting_children,active,suspended,resumable");
   return run_change(&change, &selection, argc, argv);
 }
 
 const struct cli_verb cli_verb_cancel = {
-  .name = "cancel",
-  .summary = "cancel executions that have not ended",
-  .usage = "cancel EID... | FILTER [--reason TEXT]",
-  .examples = "ff cancel {fp:7}:550e8400-e29b-41d4-a716-446655440000 --reason 'wrong input'\n"
-              "ff cancel --lane images --yes",
-  .notes = "More than one is asked about first; --yes does not ask. Cancelling twice is fine.",
-  .options = cancel_options,
-  .run = run_cancel,
+    .name = "cancel",
+    .summary = "cancel executions that have not ended",
+    .usage = "cancel EID... | FILTER [--reason TEXT]",
+    .examples = "ff cancel {fp:7}:550e8400-e29b-41d4-a716-446655440000 --reason 'wrong input'\n"
+                "ff cancel --lane images --yes",
+    .notes = "More than one is asked about first; --yes does not ask. Cancelling twice is fine.",
+    .options = cancel_options,
+    .run = run_cancel,
 };
 
 static int run_replay(struct cli *cli, int argc, char **argv) {
@@ -144,12 +157,13 @@ static int run_replay(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_replay = {
-  .name = "replay",
-  .summary = "run ended executions again",
-  .usage = "replay EID... | FILTER",
-  .examples = "ff replay {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
-              "ff replay --lane images --state failed --yes",
-  .notes = "A filter without --state means failed, expired, cancelled and skipped ones. They get fresh retries.",
-  .options = replay_options,
-  .run = run_replay,
+    .name = "replay",
+    .summary = "run ended executions again",
+    .usage = "replay EID... | FILTER",
+    .examples = "ff replay {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+                "ff replay --lane images --state failed --yes",
+    .notes =
+        "A filter without --state means failed, expired, cancelled and skipped ones. They get fresh retries.",
+    .options = replay_options,
+    .run = run_replay,
 };

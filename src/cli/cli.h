@@ -48,26 +48,26 @@ struct cli;
 /* One verb. run gets argv[0] = the verb's name. */
 struct cli_verb {
   const char *name;
-  const char *summary;                /* one line, no full stop */
-  const char *usage;                  /* what follows `ff ` */
-  const char *examples;               /* lines, the part of the help people read first */
-  const char *notes;                  /* more lines, may be NULL */
-  const struct cli_option *options;   /* ended by a row without a name; NULL = none */
-  const char *words;                  /* fixed words its first argument may be, for completion; may be NULL */
+  const char *summary;              /* one line, no full stop */
+  const char *usage;                /* what follows `ff ` */
+  const char *examples;             /* lines, the part of the help people read first */
+  const char *notes;                /* more lines, may be NULL */
+  const struct cli_option *options; /* ended by a row without a name; NULL = none */
+  const char *words; /* fixed words its first argument may be, for completion; may be NULL */
   int (*run)(struct cli *cli, int argc, char **argv);
 };
 
 /* One invocation. */
 struct cli {
   const struct cli_verb *verb;
-  const char *url;         /* NULL = the durable default file */
+  const char *url; /* NULL = the durable default file */
   enum cli_format format;
   bool quiet, verbose, yes;
-  const char *namespace_;  /* NULL = any, or none */
-  int64_t timeout_ms;      /* -1 = not given */
+  const char *namespace_; /* NULL = any, or none */
+  int64_t timeout_ms;     /* -1 = not given */
   struct ff_engine *engine;
-  bool read_only;          /* the engine was opened with mode=ro */
-  char *own_url;           /* what url points to when it was made here */
+  bool read_only; /* the engine was opened with mode=ro */
+  char *own_url;  /* what url points to when it was made here */
 };
 
 /* The verbs in the order help shows them; *count receives how many. */
@@ -76,9 +76,10 @@ const struct cli_verb *cli_verb_find(const char *name);
 /* The options every verb takes, ended by a row without a name. */
 extern const struct cli_option cli_global_options[];
 
-extern const struct cli_verb cli_verb_submit, cli_verb_get, cli_verb_list, cli_verb_events, cli_verb_wait, cli_verb_result,
-    cli_verb_attempts, cli_verb_cancel, cli_verb_replay, cli_verb_lanes, cli_verb_run, cli_verb_doctor, cli_verb_bench,
-    cli_verb_ops, cli_verb_call, cli_verb_version, cli_verb_help, cli_verb_completion;
+extern const struct cli_verb cli_verb_submit, cli_verb_get, cli_verb_list, cli_verb_events,
+    cli_verb_wait, cli_verb_result, cli_verb_attempts, cli_verb_cancel, cli_verb_replay,
+    cli_verb_lanes, cli_verb_run, cli_verb_doctor, cli_verb_bench, cli_verb_ops, cli_verb_call,
+    cli_verb_version, cli_verb_help, cli_verb_completion;
 
 /* `ff bench`; src/cli/bench*.c defines it. */
 int cli_bench(struct cli *cli, int argc, char **argv);

@@ -12,16 +12,18 @@ static void print_options_of(const struct cli_option *options) {
 static void bash(void) {
   size_t count;
   const struct cli_verb *const *verbs = cli_verbs(&count);
-  fputs("# bash completion for ff; put `eval \"$(ff completion bash)\"` into ~/.bashrc\n"
-        "_ff() {\n"
-        "  local word=${COMP_WORDS[COMP_CWORD]} verb= i options words\n"
-        "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-        "    case ${COMP_WORDS[i]} in --url|-o|--output|--namespace|--timeout) ((i++)) ;; -*) ;; "
-        "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
-        "  done\n"
-        "  case ${COMP_WORDS[COMP_CWORD-1]} in -o|--output) COMPREPLY=($(compgen -W 'table json jsonl' -- \"$word\")); "
-        "return ;; esac\n"
-        "  options='", stdout);
+  fputs(
+      "# bash completion for ff; put `eval \"$(ff completion bash)\"` into ~/.bashrc\n"
+      "_ff() {\n"
+      "  local word=${COMP_WORDS[COMP_CWORD]} verb= i options words\n"
+      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+      "    case ${COMP_WORDS[i]} in --url|-o|--output|--namespace|--timeout) ((i++)) ;; -*) ;; "
+      "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
+      "  done\n"
+      "  case ${COMP_WORDS[COMP_CWORD-1]} in -o|--output) COMPREPLY=($(compgen -W 'table json jsonl' -- \"$word\")); "
+      "return ;; esac\n"
+      "  options='",
+      stdout);
   print_options_of(cli_global_options);
   fputs("'\n  words=\n  case $verb in\n    '') words='", stdout);
   for (size_t i = 0; i < count; i++) printf("%s ", verbs[i]->name);
@@ -39,7 +41,8 @@ static void bash(void) {
         "[[ $verb && ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- \"$word\")) ;;\n"
         "  esac\n"
         "}\n"
-        "complete -o filenames -F _ff ff\n", stdout);
+        "complete -o filenames -F _ff ff\n",
+        stdout);
 }
 
 /* Text inside zsh's 'single quotes' and [brackets]. */
@@ -64,18 +67,22 @@ static void zsh_options(const struct cli_option *options) {
 static void zsh(void) {
   size_t count;
   const struct cli_verb *const *verbs = cli_verbs(&count);
-  fputs("#compdef ff\n"
-        "# zsh completion for ff; put `eval \"$(ff completion zsh)\"` into ~/.zshrc after compinit\n"
-        "_ff() {\n"
-        "  local verb=${words[2]}\n"
-        "  if (( CURRENT == 2 )); then\n"
-        "    local -a verbs=(", stdout);
+  fputs(
+      "#compdef ff\n"
+      "# zsh completion for ff; put `eval \"$(ff completion zsh)\"` into ~/.zshrc after compinit\n"
+      "_ff() {\n"
+      "  local verb=${words[2]}\n"
+      "  if (( CURRENT == 2 )); then\n"
+      "    local -a verbs=(",
+      stdout);
   for (size_t i = 0; i < count; i++) {
     printf("\n      '%s:", verbs[i]->name);
     zsh_text(verbs[i]->summary);
     putchar('\'');
   }
-  fputs("\n    )\n    _describe verb verbs\n    return\n  fi\n  shift words\n  (( CURRENT-- ))\n  case $verb in\n", stdout);
+  fputs(
+      "\n    )\n    _describe verb verbs\n    return\n  fi\n  shift words\n  (( CURRENT-- ))\n  case $verb in\n",
+      stdout);
   for (size_t i = 0; i < count; i++) {
     printf("    %s) _arguments", verbs[i]->name);
     zsh_options(verbs[i]->options);
@@ -136,10 +143,10 @@ static int run_completion(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_completion = {
-  .name = "completion",
-  .summary = "print a completion script for a shell",
-  .usage = "completion bash|zsh|fish",
-  .examples = "eval \"$(ff completion bash)\"\nff completion fish | source",
-  .words = "bash zsh fish",
-  .run = run_completion,
+    .name = "completion",
+    .summary = "print a completion script for a shell",
+    .usage = "completion bash|zsh|fish",
+    .examples = "eval \"$(ff completion bash)\"\nff completion fish | source",
+    .words = "bash zsh fish",
+    .run = run_completion,
 };

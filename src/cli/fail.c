@@ -29,10 +29,12 @@ static const char *hint_of(enum ff_code code) {
   switch (code) {
   case FF_CODE_store_busy:
     return "one process owns a SQLite file: stop it, or only read (get, list, events, result, wait do), or use another --url";
-  case FF_CODE_store_read_only: return "the file can only be read here; check its permissions and ?mode=ro in --url";
+  case FF_CODE_store_read_only:
+    return "the file can only be read here; check its permissions and ?mode=ro in --url";
   case FF_CODE_store_full: return "free some disk space; nothing that was acknowledged is lost";
   case FF_CODE_schema_too_new: return "a newer ff wrote this file: use that version";
-  case FF_CODE_requires_dev_mode: return "set FF_DEV_MODE=1 to consent to a store that can lose acknowledged work";
+  case FF_CODE_requires_dev_mode:
+    return "set FF_DEV_MODE=1 to consent to a store that can lose acknowledged work";
   case FF_CODE_execution_not_found:
     return "an id looks like {fp:7}:550e8400-e29b-41d4-a716-446655440000; is --url the store it was made in?";
   case FF_CODE_execution_not_terminal: return "only ended executions can be replayed; see ff get";
@@ -61,7 +63,8 @@ int cli_fail_about(const struct cli *cli, const char *subject, const struct ff_e
   }
   if (error->field[0]) fprintf(stderr, " [field %s]", error->field);
   for (uint32_t i = 0; i < error->context_count && i < FF_ERROR_CONTEXT_MAX; i++)
-    if (error->context[i].value[0]) fprintf(stderr, " [%s %s]", error->context[i].key, error->context[i].value);
+    if (error->context[i].value[0])
+      fprintf(stderr, " [%s %s]", error->context[i].key, error->context[i].value);
   fputc('\n', stderr);
   const char *hint = hint_of(error->code);
   if (hint) fprintf(stderr, "    hint: %s\n", hint);
@@ -112,7 +115,8 @@ int cli_confirm(const struct cli *cli, const char *format, ...) {
   va_start(values, format);
   vsnprintf(question, sizeof(question), format, values);
   va_end(values);
-  if (!isatty(STDIN_FILENO)) return cli_usage(cli, "%s: give --yes (there is no terminal to ask on)", question);
+  if (!isatty(STDIN_FILENO))
+    return cli_usage(cli, "%s: give --yes (there is no terminal to ask on)", question);
   fprintf(stderr, "%s? [y/N] ", question);
   char answer[16];
   if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y')) return CLI_OK;

@@ -101,7 +101,8 @@ static bool read_unicode(struct reader *r, size_t start, char **to) {
   uint32_t c, low;
   if (!read_hex4(r, &c)) return false;
   if (c == 0) return wrong(r, start, "a NUL character is not allowed");
-  if (c >= 0xd800 && c < 0xdc00 && r->len - r->at >= 2 && r->text[r->at] == '\\' && r->text[r->at + 1] == 'u') {
+  if (c >= 0xd800 && c < 0xdc00 && r->len - r->at >= 2 && r->text[r->at] == '\\' &&
+      r->text[r->at + 1] == 'u') {
     r->at += 2;
     if (!read_hex4(r, &low)) return false;
     if (low < 0xdc00 || low > 0xdfff) return wrong(r, start, "half of a surrogate pair");
@@ -187,13 +188,15 @@ static bool is_duplicate(const struct cli_json *object, struct ff_str key) {
   return false;
 }
 
-static bool read_member(struct reader *r, const struct cli_json *object, struct cli_json *member, int depth) {
+static bool read_member(struct reader *r, const struct cli_json *object, struct cli_json *member,
+                        int depth) {
   skip_space(r);
   member->key_offset = r->at;
   if (object->count >= MEMBERS_MAX) return wrong(r, r->at, "more than 256 members");
   if (peek(r) != '"') return wrong(r, r->at, "expected a member name in double quotes");
   if (!read_string(r, &member->key)) return false;
-  if (is_duplicate(object, member->key)) return wrong(r, member->key_offset, "the member is there twice");
+  if (is_duplicate(object, member->key))
+    return wrong(r, member->key_offset, "the member is there twice");
   skip_space(r);
   if (peek(r) != ':') return wrong(r, r->at, "expected ':' after the member name");
   r->at++;
@@ -219,7 +222,8 @@ static bool read_children(struct reader *r, struct cli_json *parent, int depth) 
     parent->count++;
     skip_space(r);
     char c = peek(r);
-    if (c != ',' && c != close) return wrong(r, r->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
+    if (c != ',' && c != close)
+      return wrong(r, r->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
     r->at++;
     if (c == close) return true;
   }
@@ -248,14 +252,23 @@ static bool read_value(struct reader *r, struct cli_json *value, int depth) {
   case '{': value->type = CLI_JSON_OBJECT; return read_children(r, value, depth + 1);
   case '[': value->type = CLI_JSON_ARRAY; return read_children(r, value, depth + 1);
   case '"': value->type = CLI_JSON_STRING; return read_string(r, &value->text);
-  case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-    value->type = CLI_JSON_NUMBER;
-    return read_number(r, &value->text);
+  case '-':
+  case '0':
+  case '1':
+  case '2':
+  case '3':
+  case '4':
+  case '5':
+  case '6':
+  case '7':
+  case '8':
+  case '9': value->type = CLI_JSON_NUMBER; return read_number(r, &value->text);
   default: return read_word(r, value);
   }
 }
 
-struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_t len, struct cli_json_error *error) {
+struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_t len,
+                                struct cli_json_error *error) {
   struct reader r = {.text = text, .len = len, .arena = arena, .error = error};
   struct cli_json *value = cli_arena_alloc(arena, sizeof(*value));
   if (!read_value(&r, value, 0)) return NULL;
@@ -266,7 +279,8 @@ struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_
 }
 
 const char *cli_json_type_name(enum cli_json_type type) {
-  static const char *const names[] = {"null", "false", "true", "a number", "a string", "an array", "an object"};
+  static const char *const names[] = {"null",     "false",    "true",     "a number",
+                                      "a string", "an array", "an object"};
   return names[type];
 }
 

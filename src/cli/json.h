@@ -10,15 +10,21 @@
 #include "cli.h"
 
 enum cli_json_type {
-  CLI_JSON_NULL, CLI_JSON_FALSE, CLI_JSON_TRUE, CLI_JSON_NUMBER, CLI_JSON_STRING, CLI_JSON_ARRAY, CLI_JSON_OBJECT
+  CLI_JSON_NULL,
+  CLI_JSON_FALSE,
+  CLI_JSON_TRUE,
+  CLI_JSON_NUMBER,
+  CLI_JSON_STRING,
+  CLI_JSON_ARRAY,
+  CLI_JSON_OBJECT
 };
 
 struct cli_json {
   enum cli_json_type type;
-  struct ff_str key;        /* of a member of an object */
+  struct ff_str key; /* of a member of an object */
   size_t key_offset;
-  struct ff_str text;       /* a string's value without escapes; a number as written */
-  size_t offset;            /* of the value in the document, in bytes */
+  struct ff_str text; /* a string's value without escapes; a number as written */
+  size_t offset;      /* of the value in the document, in bytes */
   struct cli_json *first, *next;
   size_t count;
 };
@@ -37,7 +43,8 @@ void *cli_arena_alloc(struct cli_arena *arena, size_t size);
 void cli_arena_fini(struct cli_arena *arena);
 
 /* Everything of the document lives in the arena. NULL after an error. */
-struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_t len, struct cli_json_error *error);
+struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_t len,
+                                struct cli_json_error *error);
 /* "a string", "an object" …, for messages. */
 const char *cli_json_type_name(enum cli_json_type type);
 /* A whole number without fraction or exponent, within int64. */

@@ -11,11 +11,11 @@
 
 enum { ALL = CLI_SELECT_OPTIONS, LIMIT, CURSOR };
 static const struct cli_option options[] = {
-  CLI_SELECT_ROWS,
-  [ALL] = {"all", 'a', NULL, "every one, not only the first 50"},
-  [LIMIT] = {"limit", 'n', "N", "at most so many (default 50)"},
-  [CURSOR] = {"cursor", 0, "CURSOR", "go on after the page that named it"},
-  {NULL, 0, NULL, NULL},
+    CLI_SELECT_ROWS,
+    [ALL] = {"all", 'a', NULL, "every one, not only the first 50"},
+    [LIMIT] = {"limit", 'n', "N", "at most so many (default 50)"},
+    [CURSOR] = {"cursor", 0, "CURSOR", "go on after the page that named it"},
+    {NULL, 0, NULL, NULL},
 };
 
 struct listing {
@@ -27,7 +27,7 @@ struct listing {
 static void add_row(struct cli_table *table, const struct ff_execution *e) {
   char lane[80], kind[80], created[32], attempts[16], why[1024];
   snprintf(attempts, sizeof(attempts), "%" PRIu32, e->total_attempt_count);
-  struct ff_str detail = e->failure_reason.len ? e->failure_reason
+  struct ff_str detail = e->failure_reason.len        ? e->failure_reason
                          : e->cancellation_reason.len ? e->cancellation_reason
                                                       : e->blocking_detail;
   const char *cells[] = {e->execution_id.text,
@@ -48,7 +48,8 @@ static bool list_one(void *user, const struct ff_execution *e) {
 }
 
 static int list_executions(struct cli *cli, struct cli_selection *selection, int64_t limit) {
-  static const char *const headings[] = {"EXECUTION", "STATE", "LANE", "KIND", "ATTEMPTS", "CREATED", "DETAIL"};
+  static const char *const headings[] = {"EXECUTION", "STATE",   "LANE",  "KIND",
+                                         "ATTEMPTS",  "CREATED", "DETAIL"};
   struct listing listing = {.cli = cli};
   char *next = NULL;
   if (cli->format == CLI_TABLE) cli_table_init(&listing.table, headings, CLI_COUNT(headings));
@@ -56,7 +57,8 @@ static int list_executions(struct cli *cli, struct cli_selection *selection, int
   int code = cli_select(cli, selection, limit, list_one, &listing, &next);
   if (cli->format != CLI_TABLE) cli_list_end(&listing.list);
   else if (code == CLI_OK) cli_table_print(&listing.table, stdout);
-  if (code == CLI_OK && next) cli_note(cli, "ff: note: there are more: --all, --limit N, or --cursor %s", next);
+  if (code == CLI_OK && next)
+    cli_note(cli, "ff: note: there are more: --all, --limit N, or --cursor %s", next);
   free(next);
   return code;
 }
@@ -75,7 +77,8 @@ static int run_list(struct cli *cli, int argc, char **argv) {
       code = cli_usage(cli, "--limit expects a number, got '%s'", args.value);
   }
   if (code == CLI_OK && option != CLI_ARGS_END) return cli_args_stop(option);
-  if (code == CLI_OK && args.word_count) code = cli_usage(cli, "list expects no '%s'", args.words[0]);
+  if (code == CLI_OK && args.word_count)
+    code = cli_usage(cli, "list expects no '%s'", args.words[0]);
   if (code == CLI_OK) code = cli_open(cli, CLI_READ);
   if (code == CLI_OK) code = list_executions(cli, &selection, limit);
   cli_select_fini(&selection);
@@ -83,16 +86,18 @@ static int run_list(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_list = {
-  .name = "list",
-  .summary = "list executions",
-  .usage = "list [--lane L] [--state S] [--kind K] [--tag KEY=VALUE] [--all]",
-  .examples = "ff list --state failed\n"
-              "ff list --run jobs.txt                  the lines of a job file that `ff run` ran\n"
-              "ff list --lane images --state waiting,delayed --all -o jsonl | wc -l",
-  .notes = "States: waiting delayed rate_limited waiting_children active suspended resumable completed failed\n"
-           "cancelled expired skipped. Executions come in the order they were made.",
-  .options = options,
-  .run = run_list,
+    .name = "list",
+    .summary = "list executions",
+    .usage = "list [--lane L] [--state S] [--kind K] [--tag KEY=VALUE] [--all]",
+    .examples =
+        "ff list --state failed\n"
+        "ff list --run jobs.txt                  the lines of a job file that `ff run` ran\n"
+        "ff list --lane images --state waiting,delayed --all -o jsonl | wc -l",
+    .notes =
+        "States: waiting delayed rate_limited waiting_children active suspended resumable completed failed\n"
+        "cancelled expired skipped. Executions come in the order they were made.",
+    .options = options,
+    .run = run_list,
 };
 
 /* ---- lanes ---- */
@@ -110,8 +115,10 @@ static int list_lanes(struct cli *cli) {
   for (size_t i = 0; i < found.lanes.count; i++) {
     const struct ff_lane *lane = &found.lanes.items[i];
     char name[80], since[32], by[80];
-    const char *cells[] = {cli_line(lane->lane_id, name, sizeof(name)), ff_word(FF_WORD_lane_state, lane->state),
-                           cli_time_text(lane->registered_at_ms, since), cli_line(lane->registered_by, by, sizeof(by))};
+    const char *cells[] = {cli_line(lane->lane_id, name, sizeof(name)),
+                           ff_word(FF_WORD_lane_state, lane->state),
+                           cli_time_text(lane->registered_at_ms, since),
+                           cli_line(lane->registered_by, by, sizeof(by))};
     if (cli->format == CLI_TABLE) cli_table_add(&table, cells);
     else cli_list_item(&list, cli_described("list_lanes", "lanes"), lane);
   }
@@ -128,7 +135,8 @@ static int set_lane(struct cli *cli, const char *lane, const char *state) {
   struct ff_set_lane_state_result result;
   call.lane_id = ff_text(lane);
   call.state = ff_text(state);
-  if (ff_set_lane_state(cli->engine, &call, &result, &error) != FF_OK) return cli_fail_about(cli, lane, &error);
+  if (ff_set_lane_state(cli->engine, &call, &result, &error) != FF_OK)
+    return cli_fail_about(cli, lane, &error);
   if (cli->format != CLI_TABLE) {
     cli_json_struct(stdout, ff_operation_find(ff_text("set_lane_state"))->result, &result);
     putchar('\n');
@@ -142,7 +150,8 @@ static int set_lane(struct cli *cli, const char *lane, const char *state) {
 static int run_lanes(struct cli *cli, int argc, char **argv) {
   static const struct {
     const char *word, *state;
-  } changes[] = {{"pause", "paused"}, {"resume", "active"}, {"drain", "draining"}, {"disable", "disabled"}};
+  } changes[] = {
+      {"pause", "paused"}, {"resume", "active"}, {"drain", "draining"}, {"disable", "disabled"}};
   struct cli_args args;
   cli_args_init(&args, cli, argc, argv);
   int code = cli_args_next(&args);
@@ -161,11 +170,11 @@ static int run_lanes(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_lanes = {
-  .name = "lanes",
-  .summary = "list lanes; pause, resume, drain or disable one",
-  .usage = "lanes [pause|resume|drain|disable LANE]",
-  .examples = "ff lanes\nff lanes pause images",
-  .notes = "paused: nothing is claimed. draining: no new work is accepted. disabled: neither.",
-  .words = "pause resume drain disable",
-  .run = run_lanes,
+    .name = "lanes",
+    .summary = "list lanes; pause, resume, drain or disable one",
+    .usage = "lanes [pause|resume|drain|disable LANE]",
+    .examples = "ff lanes\nff lanes pause images",
+    .notes = "paused: nothing is claimed. draining: no new work is accepted. disabled: neither.",
+    .words = "pause resume drain disable",
+    .run = run_lanes,
 };

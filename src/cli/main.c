@@ -11,9 +11,10 @@
 #include <string.h>
 
 static const struct cli_verb *const verbs[] = {
-  &cli_verb_run,     &cli_verb_submit, &cli_verb_get,    &cli_verb_list,   &cli_verb_events,  &cli_verb_attempts,
-  &cli_verb_wait,    &cli_verb_result, &cli_verb_cancel, &cli_verb_replay, &cli_verb_lanes,   &cli_verb_doctor,
-  &cli_verb_bench,   &cli_verb_ops,    &cli_verb_call,   &cli_verb_completion, &cli_verb_version, &cli_verb_help,
+    &cli_verb_run,        &cli_verb_submit,  &cli_verb_get,    &cli_verb_list,   &cli_verb_events,
+    &cli_verb_attempts,   &cli_verb_wait,    &cli_verb_result, &cli_verb_cancel, &cli_verb_replay,
+    &cli_verb_lanes,      &cli_verb_doctor,  &cli_verb_bench,  &cli_verb_ops,    &cli_verb_call,
+    &cli_verb_completion, &cli_verb_version, &cli_verb_help,
 };
 
 const struct cli_verb *const *cli_verbs(size_t *count) {

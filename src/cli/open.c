@@ -20,11 +20,14 @@ static bool is_memory(const char *path, size_t len) {
 
 /* The directory of the default file, as ff_open(NULL) chooses it. False when no variable names one. */
 static bool default_file(char *out, size_t out_size) {
-  const char *own = getenv("FF_DATA_DIR"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+  const char *own = getenv("FF_DATA_DIR"), *state = getenv("XDG_STATE_HOME"),
+             *home = getenv("HOME");
   int len;
   if (own && *own) len = snprintf(out, out_size, "%s/flowfabric.db", own);
-  else if (state && *state == '/') len = snprintf(out, out_size, "%s/flowfabric/flowfabric.db", state);
-  else if (home && *home) len = snprintf(out, out_size, "%s/.local/state/flowfabric/flowfabric.db", home);
+  else if (state && *state == '/')
+    len = snprintf(out, out_size, "%s/flowfabric/flowfabric.db", state);
+  else if (home && *home)
+    len = snprintf(out, out_size, "%s/.local/state/flowfabric/flowfabric.db", home);
   else return false;
   return len > 0 && (size_t)len < out_size;
 }
@@ -45,7 +48,8 @@ static char *read_only_url(const struct cli *cli, const char *path) {
   const char *parameters = cli->url ? strchr(cli->url, '?') : NULL;
   size_t size = strlen(path) + (parameters ? strlen(parameters) : 0) + 32;
   char *url = cli_alloc(size);
-  snprintf(url, size, "sqlite:%s%s%smode=ro", path, parameters ? parameters : "", parameters ? "&" : "?");
+  snprintf(url, size, "sqlite:%s%s%smode=ro", path, parameters ? parameters : "",
+           parameters ? "&" : "?");
   return url;
 }
 
@@ -65,8 +69,8 @@ static enum ff_rc open_read_only(struct cli *cli, const char *path, struct ff_er
 }
 
 /* Opens as the owner; waits `patience_ms` while somebody else owns the file. */
-static enum ff_rc open_owner(struct cli *cli, const struct ff_open_options *options, int64_t patience_ms,
-                             struct ff_error *error) {
+static enum ff_rc open_owner(struct cli *cli, const struct ff_open_options *options,
+                             int64_t patience_ms, struct ff_error *error) {
   int64_t until = cli_monotonic_ms() + patience_ms;
   for (;;) {
     enum ff_rc rc = ff_open(cli->url, options, &cli->engine, error);
@@ -80,13 +84,15 @@ static enum ff_rc open_reader(struct cli *cli, const char *path, struct ff_error
   struct ff_open_options options = FF_OPEN_OPTIONS_INIT;
   options.no_scanners = true;
   enum ff_rc rc = open_owner(cli, &options, 0, error);
-  bool beside = rc != FF_OK && (error->code == FF_CODE_store_busy || error->code == FF_CODE_store_read_only);
+  bool beside =
+      rc != FF_OK && (error->code == FF_CODE_store_busy || error->code == FF_CODE_store_read_only);
   if (!beside) return rc;
   enum ff_code why = error->code;
   rc = open_read_only(cli, path, error);
   if (rc == FF_OK)
-    cli_note(cli, "ff: note: %s, opened read-only",
-             why == FF_CODE_store_busy ? "another process owns the file" : "the file can only be read");
+    cli_note(
+        cli, "ff: note: %s, opened read-only",
+        why == FF_CODE_store_busy ? "another process owns the file" : "the file can only be read");
   return rc;
 }
 
@@ -98,8 +104,10 @@ int cli_open(struct cli *cli, enum cli_access access) {
   bool file = cli_store_path(cli, path, sizeof(path));
   struct stat about;
   if (file && access != CLI_WRITE && stat(path, &about) != 0)
-    return cli_error(CLI_UNREACHABLE, "transport: cannot open %s: %s\n    hint: ff submit and ff run make the file; is --url right?",
-                     path, strerror(errno));
+    return cli_error(
+        CLI_UNREACHABLE,
+        "transport: cannot open %s: %s\n    hint: ff submit and ff run make the file; is --url right?",
+        path, strerror(errno));
   enum ff_rc rc;
   if (file && access == CLI_WATCH) rc = open_read_only(cli, path, &error);
   else if (file && access == CLI_READ) rc = open_reader(cli, path, &error);

@@ -12,8 +12,9 @@ static const char *class_name(enum ff_operation_class class_) {
 }
 
 static const char *type_name(enum ff_field_type type) {
-  static const char *const names[] = {"bool", "i32", "u32", "i64", "u64", "text", "bytes", "word",
-                                      "id", "handle", "texts", "map", "struct", "list", "error"};
+  static const char *const names[] = {"bool",  "i32",   "u32",    "i64",  "u64",
+                                      "text",  "bytes", "word",   "id",   "handle",
+                                      "texts", "map",   "struct", "list", "error"};
   return (size_t)type < CLI_COUNT(names) ? names[type] : "?";
 }
 
@@ -22,7 +23,8 @@ static void field_names(const struct ff_struct *description, char *out, size_t o
   size_t used = 0;
   out[0] = '\0';
   for (uint32_t i = 0; i < description->field_count && used < out_size; i++)
-    used += (size_t)snprintf(out + used, out_size - used, "%s%s", i ? ", " : "", description->fields[i].name);
+    used += (size_t)snprintf(out + used, out_size - used, "%s%s", i ? ", " : "",
+                             description->fields[i].name);
 }
 
 static void print_fields_json(const struct ff_struct *description) {
@@ -118,9 +120,9 @@ static int run_ops(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_ops = {
-  .name = "ops",
-  .summary = "list every operation, or the fields of one",
-  .usage = "ops [OPERATION]",
-  .examples = "ff ops\nff ops claim_task\nff ops -o jsonl | jq -r .name",
-  .run = run_ops,
+    .name = "ops",
+    .summary = "list every operation, or the fields of one",
+    .usage = "ops [OPERATION]",
+    .examples = "ff ops\nff ops claim_task\nff ops -o jsonl | jq -r .name",
+    .run = run_ops,
 };

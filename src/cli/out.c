@@ -33,7 +33,8 @@ bool cli_is_text(const void *data, size_t size) {
   for (size_t at = 0; at < size;) {
     unsigned char byte = (unsigned char)text[at];
     size_t len = cli_utf8_length(text + at, size - at);
-    if (!len || (byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r') || byte == 0x7f) return false;
+    if (!len || (byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r') || byte == 0x7f)
+      return false;
     at += len;
   }
   return true;

@@ -63,8 +63,8 @@ bool cli_base64_decode(const char *text, size_t len, unsigned char **data, size_
 /* Whether 0 in an i64 of this name means that there is no such time. */
 static bool is_time(const char *name) {
   size_t len = strlen(name);
-  return (len > 3 && strcmp(name + len - 3, "_at") == 0) || (len > 6 && strcmp(name + len - 6, "_at_ms") == 0) ||
-         strcmp(name, "delay_until") == 0;
+  return (len > 3 && strcmp(name + len - 3, "_at") == 0) ||
+         (len > 6 && strcmp(name + len - 6, "_at_ms") == 0) || strcmp(name, "delay_until") == 0;
 }
 
 static void print_handle(FILE *out, const struct ff_handle *handle) {
@@ -72,9 +72,10 @@ static void print_handle(FILE *out, const struct ff_handle *handle) {
     fputs("null", out);
     return;
   }
-  fprintf(out, "{\"backend\":\"%s\",\"kind\":\"%s\",\"opaque\":\"", ff_word(FF_WORD_backend, handle->backend),
-          ff_word(FF_WORD_handle_kind, handle->kind));
-  cli_base64(out, handle->opaque, handle->len <= FF_HANDLE_OPAQUE_MAX ? handle->len : FF_HANDLE_OPAQUE_MAX);
+  fprintf(out, "{\"backend\":\"%s\",\"kind\":\"%s\",\"opaque\":\"",
+          ff_word(FF_WORD_backend, handle->backend), ff_word(FF_WORD_handle_kind, handle->kind));
+  cli_base64(out, handle->opaque,
+             handle->len <= FF_HANDLE_OPAQUE_MAX ? handle->len : FF_HANDLE_OPAQUE_MAX);
   fputs("\"}", out);
 }
 

@@ -100,7 +100,8 @@ static int run_get(struct cli *cli, int argc, char **argv) {
   struct ff_describe_execution_args call = FF_ARGS(describe_execution);
   struct ff_describe_execution_result found;
   call.execution_id = ff_text(args.words[0]);
-  if (ff_describe_execution(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, args.words[0], &error);
+  if (ff_describe_execution(cli->engine, &call, &found, &error) != FF_OK)
+    return cli_fail_about(cli, args.words[0], &error);
   if (found.outcome == FF_outcome_none) {
     code = missing(args.words[0]);
   } else if (cli->format == CLI_TABLE) {
@@ -114,12 +115,12 @@ static int run_get(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_get = {
-  .name = "get",
-  .summary = "show one execution",
-  .usage = "get EID",
-  .examples = "ff get {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
-              "ff get EID -o json | jq .public_state",
-  .run = run_get,
+    .name = "get",
+    .summary = "show one execution",
+    .usage = "get EID",
+    .examples = "ff get {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+                "ff get EID -o json | jq .public_state",
+    .run = run_get,
 };
 
 static void add_attempt(struct cli_table *table, const struct ff_attempt *a) {
@@ -138,7 +139,8 @@ static void add_attempt(struct cli_table *table, const struct ff_attempt *a) {
 }
 
 static void print_attempts(struct cli *cli, const struct ff_attempts *attempts) {
-  static const char *const headings[] = {"ATTEMPT", "TYPE", "STATE", "STARTED", "TOOK", "INSTANCE", "REASON"};
+  static const char *const headings[] = {"ATTEMPT", "TYPE",     "STATE", "STARTED",
+                                         "TOOK",    "INSTANCE", "REASON"};
   if (cli->format == CLI_TABLE) {
     struct cli_table table;
     cli_table_init(&table, headings, CLI_COUNT(headings));
@@ -164,7 +166,8 @@ static int run_attempts(struct cli *cli, int argc, char **argv) {
   struct ff_list_attempts_args call = FF_ARGS(list_attempts);
   struct ff_list_attempts_result found;
   call.execution_id = ff_text(args.words[0]);
-  if (ff_list_attempts(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, args.words[0], &error);
+  if (ff_list_attempts(cli->engine, &call, &found, &error) != FF_OK)
+    return cli_fail_about(cli, args.words[0], &error);
   if (found.outcome == FF_outcome_none) code = missing(args.words[0]);
   else print_attempts(cli, &found.attempts);
   ff_clear(&found);
@@ -172,20 +175,20 @@ static int run_attempts(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_attempts = {
-  .name = "attempts",
-  .summary = "list the attempts of one execution",
-  .usage = "attempts EID",
-  .examples = "ff attempts {fp:7}:550e8400-e29b-41d4-a716-446655440000",
-  .run = run_attempts,
+    .name = "attempts",
+    .summary = "list the attempts of one execution",
+    .usage = "attempts EID",
+    .examples = "ff attempts {fp:7}:550e8400-e29b-41d4-a716-446655440000",
+    .run = run_attempts,
 };
 
 /* ---- events ---- */
 enum { AFTER, LIMIT, FOLLOW };
 static const struct cli_option event_options[] = {
-  [AFTER] = {"after", 0, "EVENT", "only events after this number"},
-  [LIMIT] = {"limit", 'n', "N", "at most so many (default: all)"},
-  [FOLLOW] = {"follow", 'f', NULL, "go on until the execution ended"},
-  {NULL, 0, NULL, NULL},
+    [AFTER] = {"after", 0, "EVENT", "only events after this number"},
+    [LIMIT] = {"limit", 'n', "N", "at most so many (default: all)"},
+    [FOLLOW] = {"follow", 'f', NULL, "go on until the execution ended"},
+    {NULL, 0, NULL, NULL},
 };
 
 struct event_query {
@@ -198,9 +201,11 @@ struct event_query {
 };
 
 static const char *event_name(const struct ff_event *e) {
-  if (e->completion != FF_terminal_outcome_none) return ff_word(FF_WORD_terminal_outcome, e->completion);
+  if (e->completion != FF_terminal_outcome_none)
+    return ff_word(FF_WORD_terminal_outcome, e->completion);
   if (e->lease_event != FF_lease_event_none) return ff_word(FF_WORD_lease_event, e->lease_event);
-  if (e->operator_event != FF_operator_event_none) return ff_word(FF_WORD_operator_event, e->operator_event);
+  if (e->operator_event != FF_operator_event_none)
+    return ff_word(FF_WORD_operator_event, e->operator_event);
   return e->tag_key.ptr ? "tagged" : "-";
 }
 
@@ -221,7 +226,8 @@ static void print_event(struct cli *cli, struct event_query *query, const struct
     fflush(stdout);
     return;
   }
-  const char *cells[] = {number, at, event_name(e), e->attempt_id.text[0] ? attempt : NULL, worker, reason};
+  const char *cells[] = {number, at,    event_name(e), e->attempt_id.text[0] ? attempt : NULL,
+                         worker, reason};
   cli_table_add(&query->table, cells);
 }
 
@@ -234,7 +240,8 @@ static int read_events(struct cli *cli, struct event_query *query) {
     call.execution_id = ff_text(query->execution_id);
     call.after = query->after;
     call.limit = query->left < 1000 ? (uint32_t)query->left : 1000;
-    if (ff_list_events(cli->engine, &call, &found, &error) != FF_OK) return cli_fail_about(cli, query->execution_id, &error);
+    if (ff_list_events(cli->engine, &call, &found, &error) != FF_OK)
+      return cli_fail_about(cli, query->execution_id, &error);
     bool none = found.outcome == FF_outcome_none;
     for (size_t i = 0; i < found.events.count; i++) {
       const struct ff_event *e = &found.events.items[i];
@@ -266,14 +273,16 @@ static int follow_events(struct cli *cli, struct event_query *query) {
     bool over = is_over(cli, query->execution_id); /* before reading: what ended it is read then */
     int code = read_events(cli, query);
     if (code != CLI_OK || over || query->left <= 0) return code;
-    if (cli_monotonic_ms() >= until) return cli_error(CLI_UNREACHABLE, "timeout: %s has not ended", query->execution_id);
+    if (cli_monotonic_ms() >= until)
+      return cli_error(CLI_UNREACHABLE, "timeout: %s has not ended", query->execution_id);
     cli_sleep_ms(250);
   }
 }
 
 static int list_events(struct cli *cli, struct event_query *query) {
   static const char *const headings[] = {"EVENT", "AT", "WHAT", "ATTEMPT", "INSTANCE", "REASON"};
-  if (cli->format == CLI_TABLE && !query->follow) cli_table_init(&query->table, headings, CLI_COUNT(headings));
+  if (cli->format == CLI_TABLE && !query->follow)
+    cli_table_init(&query->table, headings, CLI_COUNT(headings));
   if (cli->format != CLI_TABLE) cli_list_begin(&query->list, cli);
   int code = query->follow ? follow_events(cli, query) : read_events(cli, query);
   if (cli->format != CLI_TABLE) cli_list_end(&query->list);
@@ -289,7 +298,8 @@ static int run_events(struct cli *cli, int argc, char **argv) {
   while ((option = cli_args_next(&args)) >= 0) {
     int64_t number = 0;
     if (option != FOLLOW && !cli_parse_number(args.value, 0, INT64_MAX, &number))
-      return cli_usage(cli, "--%s expects a number, got '%s'", event_options[option].name, args.value);
+      return cli_usage(cli, "--%s expects a number, got '%s'", event_options[option].name,
+                       args.value);
     if (option == AFTER) query.after = (uint64_t)number;
     else if (option == LIMIT) query.left = number;
     else query.follow = true;
@@ -302,11 +312,11 @@ static int run_events(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_events = {
-  .name = "events",
-  .summary = "list what happened to one execution",
-  .usage = "events EID [--after EVENT] [--follow]",
-  .examples = "ff events {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
-              "ff events EID --follow -o jsonl",
-  .options = event_options,
-  .run = run_events,
+    .name = "events",
+    .summary = "list what happened to one execution",
+    .usage = "events EID [--after EVENT] [--follow]",
+    .examples = "ff events {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+                "ff events EID --follow -o jsonl",
+    .options = event_options,
+    .run = run_events,
 };

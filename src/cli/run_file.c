@@ -36,7 +36,8 @@ uint64_t run_hash(const void *data, size_t size) {
 
 static bool CLI_PRINTF(3, 4) wrong(struct line *line, size_t offset, const char *format, ...) {
   if (++line->errors > ERRORS_SHOWN) return false;
-  fprintf(stderr, "ff: invalid_input: %s:%" PRIu32 ":%zu: ", line->file->name, line->number, offset + 1);
+  fprintf(stderr, "ff: invalid_input: %s:%" PRIu32 ":%zu: ", line->file->name, line->number,
+          offset + 1);
   va_list values;
   va_start(values, format);
   vfprintf(stderr, format, values);
@@ -46,12 +47,13 @@ static bool CLI_PRINTF(3, 4) wrong(struct line *line, size_t offset, const char 
 }
 
 static bool wrong_type(struct line *line, const struct cli_json *member, const char *expected) {
-  return wrong(line, member->offset, "\"%.*s\" expects %s, got %s", (int)member->key.len, member->key.ptr, expected,
-               cli_json_type_name(member->type));
+  return wrong(line, member->offset, "\"%.*s\" expects %s, got %s", (int)member->key.len,
+               member->key.ptr, expected, cli_json_type_name(member->type));
 }
 
 static bool take_command(struct line *line, struct run_job *job, const struct cli_json *member) {
-  if (member->type != CLI_JSON_STRING) return wrong_type(line, member, "a string, the shell command");
+  if (member->type != CLI_JSON_STRING)
+    return wrong_type(line, member, "a string, the shell command");
   if (strspn(member->text.ptr, " \t\r\n") == member->text.len)
     return wrong(line, member->offset, "\"command\" expects a shell command, got only white space");
   job->command = member->text;
@@ -72,20 +74,26 @@ static uint32_t lane_index(struct run_file *file, const char *sublane, size_t le
 static bool take_lane(struct line *line, struct run_job *job, const struct cli_json *member) {
   if (member->type != CLI_JSON_STRING) return wrong_type(line, member, "a string");
   bool ok = member->text.len > 0 && member->text.len <= RUN_SUBLANE_MAX;
-  for (size_t i = 0; ok && i < member->text.len; i++) ok = member->text.ptr[i] >= 0x20 && member->text.ptr[i] <= 0x7e;
-  if (!ok) return wrong(line, member->offset, "\"lane\" expects 1 to %d printable ASCII characters", RUN_SUBLANE_MAX);
+  for (size_t i = 0; ok && i < member->text.len; i++)
+    ok = member->text.ptr[i] >= 0x20 && member->text.ptr[i] <= 0x7e;
+  if (!ok)
+    return wrong(line, member->offset, "\"lane\" expects 1 to %d printable ASCII characters",
+                 RUN_SUBLANE_MAX);
   job->lane = lane_index(line->file, member->text.ptr, member->text.len);
   if (job->lane == UINT32_MAX)
-    return wrong(line, member->offset, "a job file may name at most %d different lanes", RUN_LANES_MAX - 1);
+    return wrong(line, member->offset, "a job file may name at most %d different lanes",
+                 RUN_LANES_MAX - 1);
   return true;
 }
 
-static bool take_integer(struct line *line, const struct cli_json *member, int64_t high, int32_t *out) {
+static bool take_integer(struct line *line, const struct cli_json *member, int64_t high,
+                         int32_t *out) {
   int64_t number;
   if (member->type != CLI_JSON_NUMBER) return wrong_type(line, member, "a whole number");
   if (!cli_json_integer(member, &number) || number < 0 || number > high)
-    return wrong(line, member->offset, "\"%.*s\" expects a whole number from 0 to %" PRId64 ", got %.*s", (int)member->key.len,
-                 member->key.ptr, high, (int)member->text.len, member->text.ptr);
+    return wrong(
+        line, member->offset, "\"%.*s\" expects a whole number from 0 to %" PRId64 ", got %.*s",
+        (int)member->key.len, member->key.ptr, high, (int)member->text.len, member->text.ptr);
   *out = (int32_t)number;
   return true;
 }
@@ -94,29 +102,36 @@ static bool take_timeout(struct line *line, struct run_job *job, const struct cl
   char text[40];
   if (member->type != CLI_JSON_NUMBER && member->type != CLI_JSON_STRING)
     return wrong_type(line, member, "seconds or a duration such as \"10s\"");
-  bool fits = member->text.len > 0 && member->text.len < sizeof(text) && !memchr(member->text.ptr, 0, member->text.len);
+  bool fits = member->text.len > 0 && member->text.len < sizeof(text) &&
+              !memchr(member->text.ptr, 0, member->text.len);
   if (fits) cli_str(member->text, text, sizeof(text));
   if (!fits || !cli_parse_duration(text, &job->timeout_ms) || job->timeout_ms < 1 ||
       job->timeout_ms > TIMEOUT_MAX_DAYS * 86400000LL)
-    return wrong(line, member->offset, "\"timeout\" expects seconds or a duration such as \"10s\", more than 0 and at most %d days",
-                 TIMEOUT_MAX_DAYS);
+    return wrong(
+        line, member->offset,
+        "\"timeout\" expects seconds or a duration such as \"10s\", more than 0 and at most %d days",
+        TIMEOUT_MAX_DAYS);
   return true;
 }
 
 static bool check_capability(struct line *line, const struct cli_json *token) {
-  if (token->type != CLI_JSON_STRING) return wrong(line, token->offset, "\"capabilities\" expects strings, got %s",
-                                                   cli_json_type_name(token->type));
+  if (token->type != CLI_JSON_STRING)
+    return wrong(line, token->offset, "\"capabilities\" expects strings, got %s",
+                 cli_json_type_name(token->type));
   bool ok = token->text.len > 0 && token->text.len <= 256;
   for (size_t i = 0; ok && i < token->text.len; i++) {
     unsigned char byte = (unsigned char)token->text.ptr[i];
     ok = byte > 0x20 && byte != 0x7f && byte != ',';
   }
-  return ok || wrong(line, token->offset, "a capability expects 1 to 256 bytes without white space and commas");
+  return ok || wrong(line, token->offset,
+                     "a capability expects 1 to 256 bytes without white space and commas");
 }
 
-static bool take_capabilities(struct line *line, struct run_job *job, const struct cli_json *member) {
+static bool take_capabilities(struct line *line, struct run_job *job,
+                              const struct cli_json *member) {
   if (member->type != CLI_JSON_ARRAY) return wrong_type(line, member, "an array of strings");
-  if (member->count > 256) return wrong(line, member->offset, "\"capabilities\" expects at most 256 strings");
+  if (member->count > 256)
+    return wrong(line, member->offset, "\"capabilities\" expects at most 256 strings");
   struct ff_str *items = cli_arena_alloc(&line->file->arena, (member->count + 1) * sizeof(*items));
   size_t count = 0, bytes = 0;
   for (const struct cli_json *token = member->first; token; token = token->next) {
@@ -124,16 +139,18 @@ static bool take_capabilities(struct line *line, struct run_job *job, const stru
     items[count++] = token->text;
     bytes += token->text.len + 1;
   }
-  if (bytes > 4096) return wrong(line, member->offset, "\"capabilities\" expects at most 4096 bytes together");
+  if (bytes > 4096)
+    return wrong(line, member->offset, "\"capabilities\" expects at most 4096 bytes together");
   job->capabilities = (struct ff_strs){items, count};
   return true;
 }
 
 static bool take_member(struct line *line, struct run_job *job, const struct cli_json *member) {
-  static const char *const names[] = {"command", "lane", "priority", "retries", "timeout", "capabilities"};
+  static const char *const names[] = {"command", "lane",    "priority",
+                                      "retries", "timeout", "capabilities"};
   size_t which = 0;
-  while (which < CLI_COUNT(names) &&
-         (strlen(names[which]) != member->key.len || memcmp(names[which], member->key.ptr, member->key.len) != 0))
+  while (which < CLI_COUNT(names) && (strlen(names[which]) != member->key.len ||
+                                      memcmp(names[which], member->key.ptr, member->key.len) != 0))
     which++;
   switch (which) {
   case 0: return take_command(line, job, member);
@@ -143,9 +160,10 @@ static bool take_member(struct line *line, struct run_job *job, const struct cli
   case 4: return take_timeout(line, job, member);
   case 5: return take_capabilities(line, job, member);
   default:
-    return wrong(line, member->key_offset,
-                 "unknown member \"%.*s\"; expected command, lane, priority, retries, timeout or capabilities",
-                 member->key.len > 64 ? 64 : (int)member->key.len, member->key.ptr);
+    return wrong(
+        line, member->key_offset,
+        "unknown member \"%.*s\"; expected command, lane, priority, retries, timeout or capabilities",
+        member->key.len > 64 ? 64 : (int)member->key.len, member->key.ptr);
   }
 }
 
@@ -153,7 +171,8 @@ static bool take_json(struct line *line, struct run_job *job, size_t start) {
   struct cli_json_error error;
   struct cli_json *object = cli_json_parse(&line->file->arena, line->text, line->len, &error);
   if (!object)
-    return wrong(line, error.offset, "%s (a line that begins with { is a JSON object; write a shell group as ( ... ))",
+    return wrong(line, error.offset,
+                 "%s (a line that begins with { is a JSON object; write a shell group as ( ... ))",
                  error.message);
   for (const struct cli_json *member = object->first; member; member = member->next)
     if (!take_member(line, job, member)) return false;
@@ -175,7 +194,8 @@ static void take_line(struct line *line) {
   while (start < line->len && (line->text[start] == ' ' || line->text[start] == '\t')) start++;
   if (start == line->len || line->text[start] == '#') return;
   const char *nul = memchr(line->text, 0, line->len);
-  struct run_job job = {.line = line->number, .retries = -1, .hash = run_hash(line->text, line->len)};
+  struct run_job job = {
+      .line = line->number, .retries = -1, .hash = run_hash(line->text, line->len)};
   bool ok;
   if (line->len > RUN_LINE_MAX) {
     ok = wrong(line, RUN_LINE_MAX, "the line is longer than 1 MiB");
@@ -203,7 +223,8 @@ static int take_lines(struct run_file *file) {
     take_line(&line);
     at = stop + 1;
   }
-  if (line.errors > ERRORS_SHOWN) cli_error(CLI_USAGE, "… and %zu more", line.errors - ERRORS_SHOWN);
+  if (line.errors > ERRORS_SHOWN)
+    cli_error(CLI_USAGE, "… and %zu more", line.errors - ERRORS_SHOWN);
   if (line.errors) return cli_error(CLI_USAGE, "%s: nothing was submitted", file->name);
   return CLI_OK;
 }
@@ -212,7 +233,9 @@ static int resolve(struct cli *cli, const char *name, char **path) {
   if (strcmp(name, "-") == 0)
     return cli_usage(cli, "the job file must be a file: its name is what a later run goes on from");
   *path = realpath(name, NULL);
-  return *path ? CLI_OK : cli_error(CLI_USAGE, "config: cannot read the job file %s: %s", name, strerror(errno));
+  return *path ? CLI_OK
+               : cli_error(CLI_USAGE, "config: cannot read the job file %s: %s", name,
+                           strerror(errno));
 }
 
 static void lane_of(const char *path, char *out, size_t out_size) {

@@ -16,24 +16,24 @@ enum {
   RUN_FILE_MAX = 1024 * 1024 * 1024, /* bytes of a job file */
   RUN_LANES_MAX = 64,                /* one claim looks at so many lanes */
   RUN_RETRIES_MAX = 1000,
-  RUN_SUBLANE_MAX = 40               /* bytes; with the run's own lane name in front at most 64 */
+  RUN_SUBLANE_MAX = 40 /* bytes; with the run's own lane name in front at most 64 */
 };
 
 /* One line with work. */
 struct run_job {
-  uint32_t line;          /* from 1 */
-  uint32_t lane;          /* index in run_file.lanes */
+  uint32_t line; /* from 1 */
+  uint32_t lane; /* index in run_file.lanes */
   struct ff_str command;
   int32_t priority;
-  int32_t retries;        /* -1 = the default of the run */
-  int64_t timeout_ms;     /* 0 = none */
+  int32_t retries;    /* -1 = the default of the run */
+  int64_t timeout_ms; /* 0 = none */
   struct ff_strs capabilities;
-  uint64_t hash;          /* of the line's bytes */
+  uint64_t hash; /* of the line's bytes */
 };
 
 struct run_file {
-  char *path;             /* absolute */
-  const char *name;       /* as given, for messages */
+  char *path;       /* absolute */
+  const char *name; /* as given, for messages */
   char *data;
   size_t size;
   struct run_job *jobs;

@@ -11,18 +11,19 @@
 enum { LANE, PAYLOAD, ENCODING, PRIORITY, TAG, KEY, DELAY, DEADLINE, POLICY, ID, WAIT };
 
 static const struct cli_option options[] = {
-  [LANE] = {"lane", 'l', "LANE", "the queue it waits in (default: default)"},
-  [PAYLOAD] = {"payload", 'p', "DATA", "input for the worker: text, @file, or - for standard input"},
-  [ENCODING] = {"encoding", 0, "NAME", "what the payload is, kept with it"},
-  [PRIORITY] = {"priority", 0, "N", "0 to 9000, larger runs first"},
-  [TAG] = {"tag", 't', "KEY=VALUE", "a tag; may be repeated"},
-  [KEY] = {"key", 'k', "KEY", "idempotency key: the same key again answers the first execution"},
-  [DELAY] = {"delay", 0, "WHEN", "not before: 10s from now, or @MS since the epoch"},
-  [DEADLINE] = {"deadline", 0, "WHEN", "ends expired when it is still alive then"},
-  [POLICY] = {"policy", 0, "JSON", "the policy, as text or @file"},
-  [ID] = {"id", 0, "EID", "the execution id instead of a new one"},
-  [WAIT] = {"wait", 'w', NULL, "wait until it ended and print its result"},
-  {NULL, 0, NULL, NULL},
+    [LANE] = {"lane", 'l', "LANE", "the queue it waits in (default: default)"},
+    [PAYLOAD] = {"payload", 'p', "DATA",
+                 "input for the worker: text, @file, or - for standard input"},
+    [ENCODING] = {"encoding", 0, "NAME", "what the payload is, kept with it"},
+    [PRIORITY] = {"priority", 0, "N", "0 to 9000, larger runs first"},
+    [TAG] = {"tag", 't', "KEY=VALUE", "a tag; may be repeated"},
+    [KEY] = {"key", 'k', "KEY", "idempotency key: the same key again answers the first execution"},
+    [DELAY] = {"delay", 0, "WHEN", "not before: 10s from now, or @MS since the epoch"},
+    [DEADLINE] = {"deadline", 0, "WHEN", "ends expired when it is still alive then"},
+    [POLICY] = {"policy", 0, "JSON", "the policy, as text or @file"},
+    [ID] = {"id", 0, "EID", "the execution id instead of a new one"},
+    [WAIT] = {"wait", 'w', NULL, "wait until it ended and print its result"},
+    {NULL, 0, NULL, NULL},
 };
 
 struct submission {
@@ -47,18 +48,22 @@ static int take_option(struct cli *cli, struct submission *s, int option, const 
     break;
   case ENCODING: a->payload_encoding = ff_text(value); break;
   case PRIORITY:
-    if (!cli_parse_number(value, 0, 9000, &number)) return cli_usage(cli, "--priority expects 0 to 9000, got '%s'", value);
+    if (!cli_parse_number(value, 0, 9000, &number))
+      return cli_usage(cli, "--priority expects 0 to 9000, got '%s'", value);
     a->priority = (int32_t)number;
     break;
   case TAG:
-    if (!cli_pairs_add(&s->tags, value)) return cli_usage(cli, "--tag expects KEY=VALUE, got '%s'", value);
+    if (!cli_pairs_add(&s->tags, value))
+      return cli_usage(cli, "--tag expects KEY=VALUE, got '%s'", value);
     break;
   case KEY: a->idempotency_key = ff_text(value); break;
   case DELAY:
-    if (!cli_parse_time(value, &a->delay_until)) return cli_usage(cli, "--delay expects 10s or @MS, got '%s'", value);
+    if (!cli_parse_time(value, &a->delay_until))
+      return cli_usage(cli, "--delay expects 10s or @MS, got '%s'", value);
     break;
   case DEADLINE:
-    if (!cli_parse_time(value, &a->deadline_at)) return cli_usage(cli, "--deadline expects 10s or @MS, got '%s'", value);
+    if (!cli_parse_time(value, &a->deadline_at))
+      return cli_usage(cli, "--deadline expects 10s or @MS, got '%s'", value);
     break;
   case POLICY:
     free(s->policy);
@@ -74,13 +79,14 @@ static int take_option(struct cli *cli, struct submission *s, int option, const 
 }
 
 /* submit mints an id, create_execution takes one: the same answer either way. */
-static enum ff_rc store(struct cli *cli, const struct ff_create_execution_args *a, struct ff_submit_result *result,
-                        struct ff_error *error) {
+static enum ff_rc store(struct cli *cli, const struct ff_create_execution_args *a,
+                        struct ff_submit_result *result, struct ff_error *error) {
   if (a->execution_id.ptr) {
     struct ff_create_execution_result created;
     enum ff_rc rc = ff_create_execution(cli->engine, a, &created, error);
     if (rc == FF_OK) {
-      *result = (struct ff_submit_result){.outcome = created.outcome, .execution_id = created.execution_id,
+      *result = (struct ff_submit_result){.outcome = created.outcome,
+                                          .execution_id = created.execution_id,
                                           .public_state = created.public_state};
       ff_clear(&created);
     }
@@ -130,7 +136,8 @@ static int run(struct cli *cli, int argc, char **argv) {
   struct cli_args args;
   cli_args_init(&args, cli, argc, argv);
   int option, code = CLI_OK;
-  while (code == CLI_OK && (option = cli_args_next(&args)) >= 0) code = take_option(cli, &s, option, args.value);
+  while (code == CLI_OK && (option = cli_args_next(&args)) >= 0)
+    code = take_option(cli, &s, option, args.value);
   if (code == CLI_OK && option == CLI_ARGS_END) {
     s.args.execution_kind = ff_text(args.word_count ? args.words[0] : NULL);
     s.args.namespace_ = ff_text(cli->namespace_);
@@ -146,13 +153,14 @@ static int run(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_submit = {
-  .name = "submit",
-  .summary = "store work for a worker to claim; prints its id",
-  .usage = "submit KIND [OPTIONS]",
-  .examples = "ff submit resize --payload '{\"id\":7}' --lane images\n"
-              "ff submit import --payload @rows.csv --key import-2025-11-21\n"
-              "ff submit report --delay 10m --policy '{\"retry_policy\":{\"max_retries\":5}}'",
-  .notes = "With --key the same submission may be repeated safely: the first one's id is printed again.",
-  .options = options,
-  .run = run,
+    .name = "submit",
+    .summary = "store work for a worker to claim; prints its id",
+    .usage = "submit KIND [OPTIONS]",
+    .examples = "ff submit resize --payload '{\"id\":7}' --lane images\n"
+                "ff submit import --payload @rows.csv --key import-2025-11-21\n"
+                "ff submit report --delay 10m --policy '{\"retry_policy\":{\"max_retries\":5}}'",
+    .notes =
+        "With --key the same submission may be repeated safely: the first one's id is printed again.",
+    .options = options,
+    .run = run,
 };

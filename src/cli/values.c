@@ -47,8 +47,7 @@ int64_t cli_monotonic_ms(void) {
 
 void cli_sleep_ms(int64_t ms) {
   struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-  while (nanosleep(&left, &left) != 0 && errno == EINTR) {
-  }
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
 /* The unit's length in ms, 0 when it is no unit. */
@@ -56,7 +55,8 @@ static int64_t unit_ms(const char *unit) {
   static const struct {
     const char *name;
     int64_t ms;
-  } units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+  } units[] = {{"", 1000},     {"ms", 1},      {"s", 1000},    {"m", 60000},
+               {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
   for (size_t i = 0; i < CLI_COUNT(units); i++)
     if (strcmp(unit, units[i].name) == 0) return units[i].ms;
   return 0;
@@ -73,7 +73,8 @@ bool cli_parse_duration(const char *text, int64_t *out_ms) {
   if (*at == '.') {
     at++;
     if (*at < '0' || *at > '9') return false;
-    for (int64_t weight = 100; *at >= '0' && *at <= '9'; at++, weight /= 10) thousandths += weight * (*at - '0');
+    for (int64_t weight = 100; *at >= '0' && *at <= '9'; at++, weight /= 10)
+      thousandths += weight * (*at - '0');
   }
   int64_t unit = unit_ms(at);
   if (!unit || whole > INT64_MAX / 4 / unit) return false;
@@ -119,7 +120,8 @@ void cli_pairs_fini(struct cli_pairs *pairs) {
 static bool read_all(int fd, size_t limit, char **data, size_t *size) {
   size_t capacity = 64 * 1024, used = 0;
   struct stat about;
-  if (fstat(fd, &about) == 0 && about.st_size > 0 && (size_t)about.st_size < limit) capacity = (size_t)about.st_size + 2;
+  if (fstat(fd, &about) == 0 && about.st_size > 0 && (size_t)about.st_size < limit)
+    capacity = (size_t)about.st_size + 2;
   char *bytes = cli_alloc(capacity);
   for (;;) {
     if (used + 1 >= capacity) bytes = cli_grow(bytes, capacity *= 2);
@@ -149,7 +151,8 @@ bool cli_read_file(const char *path, size_t limit, char **data, size_t *size) {
   return ok;
 }
 
-int cli_read_value(const struct cli *cli, const char *what, const char *text, char **data, size_t *size) {
+int cli_read_value(const struct cli *cli, const char *what, const char *text, char **data,
+                   size_t *size) {
   bool from_file = text[0] == '@';
   if (!from_file && strcmp(text, "-") != 0) {
     *size = strlen(text);
@@ -157,5 +160,6 @@ int cli_read_value(const struct cli *cli, const char *what, const char *text, ch
     return CLI_OK;
   }
   if (cli_read_file(from_file ? text + 1 : "-", 64u << 20, data, size)) return CLI_OK;
-  return cli_usage(cli, "cannot read %s from %s: %s", what, from_file ? text + 1 : "standard input", strerror(errno));
+  return cli_usage(cli, "cannot read %s from %s: %s", what, from_file ? text + 1 : "standard input",
+                   strerror(errno));
 }

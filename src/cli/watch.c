@@ -24,8 +24,8 @@ static int missing(const char *execution_id) {
 }
 
 /* One look, or in the process that owns the store one wait of at most a slice. */
-static enum ff_rc look(struct cli *cli, const char *execution_id, int64_t slice_ms, struct ff_describe_execution_result *out,
-                       struct ff_error *error) {
+static enum ff_rc look(struct cli *cli, const char *execution_id, int64_t slice_ms,
+                       struct ff_describe_execution_result *out, struct ff_error *error) {
   if (cli->read_only) {
     struct ff_describe_execution_args args = FF_ARGS(describe_execution);
     args.execution_id = ff_text(execution_id);
@@ -38,17 +38,20 @@ static enum ff_rc look(struct cli *cli, const char *execution_id, int64_t slice_
   enum ff_rc rc = ff_wait_execution(cli->engine, &args, &waited, error);
   if (rc != FF_OK) return rc;
   if (waited.outcome == FF_outcome_timed_out) waited.outcome = FF_outcome_ok;
-  *out = (struct ff_describe_execution_result){.memory = waited.memory, .outcome = waited.outcome, .execution = waited.execution};
+  *out = (struct ff_describe_execution_result){
+      .memory = waited.memory, .outcome = waited.outcome, .execution = waited.execution};
   return FF_OK;
 }
 
-int cli_watch(struct cli *cli, const char *execution_id, struct ff_describe_execution_result *execution) {
+int cli_watch(struct cli *cli, const char *execution_id,
+              struct ff_describe_execution_result *execution) {
   int64_t until = cli->timeout_ms < 0 ? INT64_MAX : cli_monotonic_ms() + cli->timeout_ms;
   for (int64_t pause = PAUSE_FIRST_MS;;) {
     struct ff_error error = {0};
     int64_t left = until - cli_monotonic_ms();
     int64_t slice = left < 1 ? 1 : left < SLICE_MS ? left : SLICE_MS;
-    if (look(cli, execution_id, slice, execution, &error) != FF_OK) return cli_fail_about(cli, execution_id, &error);
+    if (look(cli, execution_id, slice, execution, &error) != FF_OK)
+      return cli_fail_about(cli, execution_id, &error);
     if (execution->outcome == FF_outcome_none) {
       ff_clear(execution);
       return missing(execution_id);
@@ -68,7 +71,8 @@ int cli_watch(struct cli *cli, const char *execution_id, struct ff_describe_exec
   }
 }
 
-static void print_payload_json(const char *execution_id, const struct ff_get_execution_result_result *result) {
+static void print_payload_json(const char *execution_id,
+                               const struct ff_get_execution_result_result *result) {
   char encoding[128];
   printf("{\"execution_id\":\"%s\",\"encoding\":", execution_id);
   cli_str(result->encoding, encoding, sizeof(encoding));
@@ -77,7 +81,8 @@ static void print_payload_json(const char *execution_id, const struct ff_get_exe
   printf(",\"size\":%zu,\"payload\":\"", result->payload.len);
   cli_base64(stdout, result->payload.ptr, result->payload.len);
   fputs("\",\"text\":", stdout);
-  if (cli_is_text(result->payload.ptr, result->payload.len)) cli_json_text(stdout, result->payload.ptr, result->payload.len);
+  if (cli_is_text(result->payload.ptr, result->payload.len))
+    cli_json_text(stdout, result->payload.ptr, result->payload.len);
   else fputs("null", stdout);
   fputs("}\n", stdout);
 }
@@ -88,17 +93,20 @@ static int no_result(struct cli *cli, const char *execution_id) {
   struct ff_describe_execution_args args = FF_ARGS(describe_execution);
   struct ff_describe_execution_result found;
   args.execution_id = ff_text(execution_id);
-  if (ff_describe_execution(cli->engine, &args, &found, &error) != FF_OK) return cli_fail_about(cli, execution_id, &error);
+  if (ff_describe_execution(cli->engine, &args, &found, &error) != FF_OK)
+    return cli_fail_about(cli, execution_id, &error);
   int code = CLI_MISSING;
   if (found.outcome == FF_outcome_none) {
     missing(execution_id);
   } else {
     const char *state = ff_word(FF_WORD_public_state, found.execution.public_state);
     bool completed = found.execution.public_state == FF_public_state_completed;
-    cli_error(code, "no result: %s is %s%s", execution_id, state, completed ? " and left none" : "");
+    cli_error(code, "no result: %s is %s%s", execution_id, state,
+              completed ? " and left none" : "");
     char reason[512];
     if (found.execution.failure_reason.len)
-      cli_error(code, "its failure: %s", cli_line(found.execution.failure_reason, reason, sizeof(reason)));
+      cli_error(code, "its failure: %s",
+                cli_line(found.execution.failure_reason, reason, sizeof(reason)));
   }
   ff_clear(&found);
   return code;
@@ -138,7 +146,8 @@ int cli_watch_result(struct cli *cli, const char *execution_id) {
     char reason[512];
     cli_line(found.execution.failure_reason, reason, sizeof(reason));
     cli_error(CLI_NOT_COMPLETED, "%s ended %s%s%s", execution_id,
-              ff_word(FF_WORD_public_state, found.execution.public_state), reason[0] ? ": " : "", reason);
+              ff_word(FF_WORD_public_state, found.execution.public_state), reason[0] ? ": " : "",
+              reason);
   }
   ff_clear(&found);
   if (!completed) return CLI_NOT_COMPLETED;
@@ -185,17 +194,19 @@ static int run_wait(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_wait = {
-  .name = "wait",
-  .summary = "wait until executions ended",
-  .usage = "wait EID... [--timeout DURATION]",
-  .examples = "ff wait {fp:7}:550e8400-e29b-41d4-a716-446655440000 --timeout 30s && echo completed",
-  .notes = "Exit code 0: all completed. 6: one ended otherwise. 5: the time ran out. 3: there is no such execution.",
-  .run = run_wait,
+    .name = "wait",
+    .summary = "wait until executions ended",
+    .usage = "wait EID... [--timeout DURATION]",
+    .examples =
+        "ff wait {fp:7}:550e8400-e29b-41d4-a716-446655440000 --timeout 30s && echo completed",
+    .notes =
+        "Exit code 0: all completed. 6: one ended otherwise. 5: the time ran out. 3: there is no such execution.",
+    .run = run_wait,
 };
 
 static const struct cli_option result_options[] = {
-  {"out", 0, "FILE", "write it there instead of standard output"},
-  {NULL, 0, NULL, NULL},
+    {"out", 0, "FILE", "write it there instead of standard output"},
+    {NULL, 0, NULL, NULL},
 };
 
 static int run_result(struct cli *cli, int argc, char **argv) {
@@ -211,11 +222,12 @@ static int run_result(struct cli *cli, int argc, char **argv) {
 }
 
 const struct cli_verb cli_verb_result = {
-  .name = "result",
-  .summary = "print what an execution left, byte for byte",
-  .usage = "result EID [--out FILE]",
-  .examples = "ff result {fp:7}:550e8400-e29b-41d4-a716-446655440000 > result.bin",
-  .notes = "With -o json: an object with the bytes as base64, and as text when they are text. Exit code 3 when there is none.",
-  .options = result_options,
-  .run = run_result,
+    .name = "result",
+    .summary = "print what an execution left, byte for byte",
+    .usage = "result EID [--out FILE]",
+    .examples = "ff result {fp:7}:550e8400-e29b-41d4-a716-446655440000 > result.bin",
+    .notes =
+        "With -o json: an object with the bytes as base64, and as text when they are text. Exit code 3 when there is none.",
+    .options = result_options,
+    .run = run_result,
 };
