@@ -86,7 +86,7 @@ static void *fresh(struct slab *s, size_t room) {
 }
 
 void *slab_alloc(struct slab *s, size_t size) {
-  if (size > SLAB_SMALL_LIMIT) return large_alloc(s, size);
+  if (size > SLAB_SMALL_LIMIT) return large_alloc(s, slab_room(size)); /* as slab_room promises */
   size_t room = slab_room(size ? size : 1);
   struct slab_free **list = &s->free[room / SLAB_STEP];
   struct slab_free *block = *list;
