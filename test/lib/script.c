@@ -11,7 +11,8 @@
 
 #define START 1700000000000
 #define VARIABLES 128
-#define LINE_MAX_BYTES 65536
+#define BEGUN 16
+#define LINE_MAX_BYTES 65536 /* as written; expanded it may be of any length */
 
 struct variable {
   char name[32];
@@ -19,14 +20,28 @@ struct variable {
   struct ff_handle handle;
 };
 
+/* A call of `begin` that has no answer yet, or one nobody has asked for. */
+struct begun {
+  char name[32];
+  struct script *script;
+  enum op_id op;
+  bool answered;
+  enum ff_rc rc;
+  struct ff_error error;
+  void *result;
+};
+
 struct script {
   struct engine *engine;
-  char name[96];
+  char url[600], name[96];
+  struct ff_open_options options;
+  bool used; /* options come too late */
   int64_t clock;
   struct variable variables[VARIABLES];
   int variable_count;
   char error[4096];
   struct buffer transcript;
+  struct buffer word, wanted; /* of the present line, expanded; never without memory */
   /* the last call */
   enum op_id op;
   struct arena arena;
@@ -39,6 +54,7 @@ struct script {
   struct ff_error ff;
   struct buffer before;
   uint64_t events_seen;
+  struct begun begun[BEGUN];
 };
 
 static int64_t script_clock(void *user) { return ((struct script *)user)->clock; }
@@ -46,27 +62,48 @@ static void quiet(void *user, enum ff_log_level level, const char *message) {
   (void)user, (void)level, (void)message;
 }
 
+static void set_variable(struct script *s, const char *name, const char *text,
+                         const struct ff_handle *handle);
+
+static void begun_clear(struct begun *b) {
+  if (b->result) values_free(*(struct ff_memory **)b->result);
+  free(b->result);
+  *b = (struct begun){0};
+}
+
+/* An engine with the options of the script on its store. */
+static bool open_engine(struct script *s) {
+  struct ff_error error;
+  struct engine_options options = {.manual = true, .open = s->options};
+  if (engine_open(ff_text(s->url), &options, &s->engine, &error) == FF_OK) return true;
+  fprintf(stderr, "cannot open %s: %s: %s\n", s->url, ff_code_name(error.code), error.detail);
+  return false;
+}
+
 struct script *script_open(const char *url, const char *name) {
   struct script *s = heap_zalloc(sizeof *s);
-  struct ff_error error;
+  snprintf(s->url, sizeof s->url, "%s", url);
   snprintf(s->name, sizeof s->name, "%s", name);
   s->clock = START;
   buffer_init(&s->transcript);
   buffer_init(&s->before);
+  buffer_init(&s->word);
+  buffer_init(&s->wanted);
+  buffer_append_char(&s->word, ' ');
+  buffer_append_char(&s->wanted, ' ');
   arena_init(&s->arena);
-  struct engine_options options = {.manual = true};
-  options.open = (struct ff_open_options)FF_OPEN_OPTIONS_INIT;
-  options.open.clock_ms = script_clock;
-  options.open.clock_user = s;
-  options.open.seed = 42;
-  options.open.dev_mode = true;
-  options.open.log = quiet;
-  if (engine_open(ff_text(url), &options, &s->engine, &error) != FF_OK) {
-    fprintf(stderr, "cannot open %s: %s: %s\n", url, ff_code_name(error.code), error.detail);
-    free(s);
-    return NULL;
+  s->options = (struct ff_open_options)FF_OPEN_OPTIONS_INIT;
+  s->options.clock_ms = script_clock;
+  s->options.clock_user = s;
+  s->options.seed = 42;
+  s->options.dev_mode = true;
+  s->options.log = quiet;
+  if (open_engine(s)) {
+    set_variable(s, "store", name, NULL);
+    return s;
   }
-  return s;
+  free(s);
+  return NULL;
 }
 
 void script_close(struct script *s) {
@@ -74,8 +111,11 @@ void script_close(struct script *s) {
   ff_clear(&s->result);
   engine_close(s->engine);
   for (int i = 0; i < s->variable_count; i++) free(s->variables[i].text);
+  for (int i = 0; i < BEGUN; i++) begun_clear(&s->begun[i]);
   buffer_fini(&s->transcript);
   buffer_fini(&s->before);
+  buffer_fini(&s->word);
+  buffer_fini(&s->wanted);
   arena_fini(&s->arena);
   free(s);
 }
@@ -116,26 +156,27 @@ static void set_variable(struct script *s, const char *name, const char *text,
   if (handle) v->handle = *handle;
 }
 
-/* `$name` becomes the variable's text; `$$` a dollar. */
-static bool expand(struct script *s, const char *line, char *out, size_t size) {
-  size_t n = 0;
+/* `$name` becomes the variable's text, `$name*3` three times it, `$$` a dollar. */
+static bool expand(struct script *s, const char *line, struct buffer *out) {
+  buffer_clear(out);
   for (const char *p = line; *p;) {
     if (*p != '$' || p[1] == '$') {
       if (*p == '$') p++;
-      if (n + 2 > size) return fail(s, "line too long");
-      out[n++] = *p++;
+      buffer_append_char(out, *p++);
       continue;
     }
     const char *start = ++p;
     while (isalnum((unsigned char)*p) || *p == '_') p++;
     struct variable *v = variable(s, start, (size_t)(p - start));
     if (!v) return fail(s, "no variable $%.*s", (int)(p - start), start);
-    size_t len = strlen(v->text);
-    if (n + len + 1 > size) return fail(s, "line too long");
-    memcpy(out + n, v->text, len);
-    n += len;
+    unsigned long times = 1;
+    if (*p == '*' && isdigit((unsigned char)p[1])) {
+      char *end;
+      times = strtoul(p + 1, &end, 10);
+      p = end;
+    }
+    for (size_t len = strlen(v->text); times; times--) buffer_append(out, v->text, len);
   }
-  out[n] = '\0';
   return true;
 }
 
@@ -171,42 +212,61 @@ static const struct ff_field *member(const struct ff_struct *st, const char *nam
   return values_field(st, text_of(name, len));
 }
 
-/* Finds what a path names: member.member, list.0.member. */
+/* What a path such as member.member, list.0.member or list.count names in an answer. */
+struct place {
+  const struct ff_struct *of;
+  const struct ff_field *field;
+  const void *holder; /* NULL: behind the end of a list */
+  bool count;         /* the number of its items */
+};
+
+struct any_list {
+  const uint8_t *items;
+  size_t count;
+};
+
+static struct any_list list_at(const void *at) {
+  struct any_list list;
+  memcpy(&list, at, sizeof list);
+  return list;
+}
+
+/* False when there can be no such path. */
 static bool resolve(const struct ff_struct *st, const void *base, const char *path,
-                    const struct ff_field **field, const void **holder,
-                    const struct ff_struct **of) {
+                    struct place *out) {
   const char *dot = strchr(path, '.');
   size_t len = dot ? (size_t)(dot - path) : strlen(path);
   const struct ff_field *f = member(st, path, len);
   if (!f) return false;
-  if (!dot) {
-    *field = f;
-    *holder = base;
-    *of = st;
-    return true;
-  }
-  const uint8_t *at = (const uint8_t *)base + f->offset;
-  if (f->type == FF_FIELD_STRUCT) return resolve(f->fields, at, dot + 1, field, holder, of);
-  if (f->type != FF_FIELD_LIST) return false;
-  struct {
-    const uint8_t *items;
-    size_t count;
-  } list;
-  memcpy(&list, at, sizeof list);
+  *out = (struct place){.of = st, .field = f, .holder = base};
+  if (!dot) return true;
+  const uint8_t *at = base ? (const uint8_t *)base + f->offset : NULL;
+  bool countable = f->type == FF_FIELD_LIST || f->type == FF_FIELD_STRS ||
+                   f->type == FF_FIELD_PAIRS;
+  out->count = strcmp(dot, ".count") == 0;
+  if (out->count) return countable;
+  if (f->type == FF_FIELD_STRUCT) return resolve(f->fields, at, dot + 1, out);
+  if (f->type != FF_FIELD_LIST || !isdigit((unsigned char)dot[1])) return false;
   char *rest;
   unsigned long i = strtoul(dot + 1, &rest, 10);
-  if (i >= list.count || *rest != '.') return false;
-  return resolve(f->fields, list.items + i * f->fields->size, rest + 1, field, holder, of);
+  if (*rest != '.') return false;
+  struct any_list list = at ? list_at(at) : (struct any_list){0};
+  const uint8_t *item = i < list.count ? list.items + i * f->fields->size : NULL;
+  return resolve(f->fields, item, rest + 1, out);
 }
 
-/* One member as values_print shows it, without its name; absent ones give "". */
-static void print_member(const struct ff_struct *st, const struct ff_field *f, const void *holder,
-                         struct buffer *out) {
-  struct ff_struct one = {st->name, st->size, 1, f};
+/* A place as values_print shows it, without its name; absent ones give "". */
+static void print_place(const struct place *p, struct buffer *out) {
+  struct ff_struct one = {p->of->name, p->of->size, 1, p->field};
   struct buffer text;
+  if (!p->holder) return;
+  if (p->count) {
+    buffer_printf(out, "%zu", list_at((const uint8_t *)p->holder + p->field->offset).count);
+    return;
+  }
   buffer_init(&text);
-  values_print(&one, holder, &text);
-  size_t skip = strlen(f->name) + 1;
+  values_print(&one, p->holder, &text);
+  size_t skip = strlen(p->field->name) + 1;
   if (text.len > skip) buffer_append(out, text.ptr + skip, text.len - skip);
   buffer_fini(&text);
 }
@@ -248,28 +308,30 @@ static bool expect_error(struct script *s, char *rest, const char *whole) {
   return true;
 }
 
+/* `outcome`, `member=value`, `member~part`, `member`, `-member`. */
 static bool expect_member(struct script *s, char *word, const char *whole) {
-  const struct ff_struct *st = op_infos[s->op].result, *of;
-  const struct ff_field *f;
-  const void *holder;
+  const struct ff_struct *st = op_infos[s->op].result;
+  struct place place;
   bool absent = word[0] == '-';
-  char *equals = strchr(word, '=');
-  if (equals) *equals = '\0';
-  if (!equals && !absent && !values_field(st, ff_text(word)) && !strchr(word, '.')) {
-    /* a bare word is the outcome */
-    f = values_field(st, TEXT_LIT("outcome"));
-    holder = &s->result;
-    of = st;
-    equals = word - 1;
-    if (!f) return fail(s, "%s has no outcome", op_infos[s->op].name);
-  } else if (!resolve(st, &s->result, word + absent, &f, &holder, &of)) {
-    return absent ? true : mismatch(s, whole);
+  char *path = word + absent, *value = path + strcspn(path, "=~");
+  char how = *value;
+  if (how) *value++ = '\0';
+  if (!how && !absent && !strchr(path, '.') && !values_field(st, ff_text(path))) {
+    value = path;
+    path = "outcome";
+    how = '=';
   }
+  if (!resolve(st, &s->result, path, &place))
+    return fail(s, "%s answers no %s", op_infos[s->op].name, path);
   struct buffer text;
   buffer_init(&text);
-  print_member(of, f, holder, &text);
+  print_place(&place, &text);
   const char *got = buffer_text(&text).ptr;
-  bool ok = absent ? !*got : equals ? strcmp(got, equals + 1) == 0 : *got;
+  bool ok = *got;
+  if (absent)
+    ok = !*got;
+  else if (how)
+    ok = how == '=' ? strcmp(got, value) == 0 : strstr(got, value) != NULL;
   buffer_fini(&text);
   return ok ? true : mismatch(s, whole);
 }
@@ -285,104 +347,231 @@ static bool expect(struct script *s, char *rest) {
   return true;
 }
 
-/* ---- steps ---- */
+/* ---- calls ---- */
 
 static bool set_argument(struct script *s, const struct ff_struct *st, char *word,
                          const char *raw) {
+  struct place place;
   char *equals = strchr(word, '=');
-  if (!equals) return fail(s, "expected member=value, got `%s`", word);
+  if (!equals) return fail(s, "expected member=value, got `%.200s`", word);
   *equals = '\0';
-  const struct ff_struct *of;
-  const struct ff_field *f;
-  const void *holder;
-  if (!resolve(st, s->args, word, &f, &holder, &of))
+  if (!resolve(st, s->args, word, &place) || place.count || !place.holder)
     return fail(s, "%s has no member %s", st->name, word);
-  const char *value = equals + 1;
-  uint8_t *target = (uint8_t *)(uintptr_t)holder;
-  if (f->type == FF_FIELD_HANDLE && *raw == '$') {
+  struct ff_str value = arena_text(&s->arena, ff_text(equals + 1));
+  uint8_t *target = (uint8_t *)(uintptr_t)place.holder;
+  if (place.field->type == FF_FIELD_HANDLE && *raw == '$') {
     struct variable *v = variable(s, raw + 1, strlen(raw + 1));
     if (!v) return fail(s, "no variable %s", raw);
-    memcpy(target + f->offset, &v->handle, sizeof v->handle);
+    memcpy(target + place.field->offset, &v->handle, sizeof v->handle);
     return true;
   }
-  if (values_parse_field(of, f, target, arena_text(&s->arena, ff_text(value)), &s->arena, &s->ff) !=
-      FF_OK)
+  if (values_parse_field(place.of, place.field, target, value, &s->arena, &s->ff) != FF_OK)
     return fail(s, "%s: %s: %s", word, ff_code_name(s->ff.code), s->ff.detail);
   return true;
 }
 
-static void run_call(struct script *s) {
+/* Reads `OP member=value …` into s->op and s->args. */
+static bool read_call(struct script *s, char *line) {
+  char *name = next_word(&line);
+  int op = 0;
+  while (name && op < OP_COUNT && strcmp(op_infos[op].name, name) != 0) op++;
+  if (!name || op == OP_COUNT) return fail(s, "no operation `%s`", name ? name : "");
+  s->op = (enum op_id)op;
+  s->used = true;
+  arena_reset(&s->arena);
+  s->args = arena_zalloc(&s->arena, op_infos[op].args_size);
+  memcpy(s->args, &op_infos[op].args_size, sizeof(uint32_t));
+  for (char *word; (word = next_word(&line));) {
+    const char *equals = strchr(word, '=');
+    if (!expand(s, word, &s->word)) return false;
+    if (!set_argument(s, op_infos[op].args, s->word.ptr, equals ? equals + 1 : "")) return false;
+  }
+  return true;
+}
+
+static void forget_answer(struct script *s) {
   values_free(s->result.memory);
   memset(&s->result, 0, sizeof s->result);
   s->ff = (struct ff_error){.retry_after_ms = -1};
+  s->rc = FF_OK;
+}
+
+static void run_call(struct script *s) {
+  buffer_clear(&s->before);
+  engine_dump(s->engine, &s->before);
+  forget_answer(s);
   s->rc = engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
 }
 
-static bool step_call(struct script *s, char *line) {
-  char raw[LINE_MAX_BYTES], expanded[LINE_MAX_BYTES];
-  char *arrow = strstr(line, " -> ");
-  char wanted[LINE_MAX_BYTES] = "";
-  if (arrow) {
-    if (!expand(s, arrow + 4, wanted, sizeof wanted)) return false;
-    *arrow = '\0';
+/* The answer as every store must give it: a store's own name is written $store. */
+static void record_answer(struct script *s) {
+  struct buffer text;
+  buffer_init(&text);
+  print_answer(s, &text);
+  buffer_printf(&s->transcript, "%s -> ", op_infos[s->op].name);
+  const char *p = buffer_text(&text).ptr;
+  for (const char *own; (own = strstr(p, s->name)); p = own + strlen(s->name)) {
+    buffer_append(&s->transcript, p, (size_t)(own - p));
+    buffer_append_c(&s->transcript, "$store");
   }
-  snprintf(raw, sizeof raw, "%s", line);
-  char *raw_at = raw;
-  char *name = next_word(&raw_at);
-  const struct ff_operation *op = NULL;
-  for (int i = 0; i < OP_COUNT; i++)
-    if (strcmp(op_infos[i].name, name) == 0) {
-      s->op = (enum op_id)i;
-      op = (const void *)&op_infos[i];
-    }
-  if (!op) return fail(s, "no operation `%s`", name);
-  arena_reset(&s->arena);
-  s->args = arena_zalloc(&s->arena, op_infos[s->op].args_size);
-  memcpy(s->args, &op_infos[s->op].args_size, sizeof(uint32_t));
-  for (char *w; (w = next_word(&raw_at));) {
-    const char *equals = strchr(w, '=');
-    if (!expand(s, w, expanded, sizeof expanded)) return false;
-    if (!set_argument(s, op_infos[s->op].args, expanded, equals ? equals + 1 : "")) return false;
-  }
-  buffer_clear(&s->before);
-  engine_dump(s->engine, &s->before);
-  run_call(s);
-  buffer_printf(&s->transcript, "%s -> ", name);
-  print_answer(s, &s->transcript);
+  buffer_append_c(&s->transcript, p);
   buffer_append_char(&s->transcript, '\n');
-  return arrow ? expect(s, wanted) : s->rc == FF_OK ? true : mismatch(s, "no error");
+  buffer_fini(&text);
+}
+
+/* Cuts ` -> WANTED` off a line and expands it into s->wanted; false only when that fails. */
+static bool take_wanted(struct script *s, char *line, bool *found) {
+  char *arrow = strstr(line, " ->");
+  while (arrow && arrow[3] && arrow[3] != ' ') arrow = strstr(arrow + 1, " ->");
+  *found = arrow != NULL;
+  if (!arrow) return true;
+  *arrow = '\0';
+  return expand(s, arrow + 3, &s->wanted);
+}
+
+static bool judge(struct script *s, bool wanted) {
+  record_answer(s);
+  if (wanted) return expect(s, s->wanted.ptr);
+  return s->rc == FF_OK ? true : mismatch(s, "no error");
+}
+
+static bool step_call(struct script *s, char *line) {
+  bool wanted;
+  if (!take_wanted(s, line, &wanted) || !read_call(s, line)) return false;
+  run_call(s);
+  return judge(s, wanted);
+}
+
+/* ---- calls that wait ---- */
+
+static void step_tick(struct script *s) {
+  for (int i = 0; i < 1000 && engine_step(s->engine, s->clock); i++) {
+  }
+}
+
+static void begun_done(void *user, enum ff_rc rc, void *result, const struct ff_error *error) {
+  struct begun *b = user;
+  b->answered = true;
+  b->rc = rc;
+  if (rc != FF_OK) b->error = *error;
+  memcpy(b->result, result, op_infos[b->op].result_size);
+  memset(result, 0, op_infos[b->op].result_size); /* its memory is ours now */
+}
+
+static struct begun *begun_find(struct script *s, const char *name) {
+  for (int i = 0; i < BEGUN; i++)
+    if (strcmp(s->begun[i].name, name) == 0) return &s->begun[i];
+  return NULL;
+}
+
+static bool step_begin(struct script *s, char *rest) {
+  const char *name = next_word(&rest);
+  struct begun *b = begun_find(s, "");
+  if (!name || begun_find(s, name) || !b) return fail(s, "begin NAME OP …, %d at most", BEGUN);
+  step_tick(s);
+  forget_answer(s);
+  if (!read_call(s, rest)) return false;
+  snprintf(b->name, sizeof b->name, "%s", name);
+  b->op = s->op;
+  b->result = heap_zalloc(op_infos[s->op].result_size);
+  enum ff_rc rc = engine_call_async(s->engine, s->op, s->args, begun_done, b, &b->error);
+  if (rc != FF_OK) {
+    b->answered = true;
+    b->rc = rc;
+  }
+  step_tick(s);
+  return true;
+}
+
+static bool step_end(struct script *s, char *rest) {
+  bool wanted;
+  if (!take_wanted(s, rest, &wanted)) return false;
+  const char *name = next_word(&rest);
+  struct begun *b = name ? begun_find(s, name) : NULL;
+  if (!b) return fail(s, "nothing begun with that name");
+  step_tick(s);
+  bool pending = wanted && strcmp(s->wanted.ptr + strspn(s->wanted.ptr, " "), "pending") == 0;
+  if (!b->answered || pending)
+    return pending == !b->answered ? true : fail(s, b->answered ? "answered" : "still pending");
+  forget_answer(s);
+  s->op = b->op;
+  s->rc = b->rc;
+  s->ff = b->error;
+  memcpy(&s->result, b->result, op_infos[b->op].result_size);
+  memset(b->result, 0, op_infos[b->op].result_size);
+  begun_clear(b);
+  return judge(s, wanted);
+}
+
+/* ---- other steps ---- */
+
+/* The options of ff_open a script may set, before its first call. */
+static bool step_options(struct script *s, char *rest) {
+  struct ff_open_options *o = &s->options;
+  if (s->used) return fail(s, "options come before the first call");
+  for (char *word; (word = next_word(&rest));) {
+    char *value = strchr(word, '=');
+    if (!value) return fail(s, "options NAME=VALUE …");
+    *value++ = '\0';
+    long long n = strtoll(value, NULL, 10);
+    if (strcmp(word, "flow_partitions") == 0)
+      o->flow_partitions = (uint32_t)n;
+    else if (strcmp(word, "retention_ms") == 0)
+      o->retention_ms = n;
+    else if (strcmp(word, "auto_reclaim_delay_ms") == 0)
+      o->auto_reclaim_delay_ms = n;
+    else if (strcmp(word, "max_payload_bytes") == 0)
+      o->max_payload_bytes = (uint64_t)n;
+    else if (strcmp(word, "event_retention_ms") == 0)
+      o->event_retention_ms = n;
+    else
+      return fail(s, "no option %s", word);
+  }
+  engine_close(s->engine);
+  return open_engine(s) ? true : fail(s, "cannot open");
 }
 
 static bool step_save(struct script *s, char *rest) {
   char *name = next_word(&rest), *equals = next_word(&rest), *path = next_word(&rest);
-  const struct ff_struct *of;
-  const struct ff_field *f;
-  const void *holder;
+  struct place place;
   if (!name || !equals || !path) return fail(s, "save NAME = PATH");
-  if (s->rc != FF_OK || !resolve(op_infos[s->op].result, &s->result, path, &f, &holder, &of))
+  if (s->rc != FF_OK || !resolve(op_infos[s->op].result, &s->result, path, &place) ||
+      !place.holder)
     return fail(s, "the last answer has no %s", path);
-  if (f->type == FF_FIELD_HANDLE) {
+  if (place.field->type == FF_FIELD_HANDLE) {
     struct ff_handle handle;
-    memcpy(&handle, (const uint8_t *)holder + f->offset, sizeof handle);
+    memcpy(&handle, (const uint8_t *)place.holder + place.field->offset, sizeof handle);
     set_variable(s, name, "handle", &handle);
     return true;
   }
   struct buffer text;
   buffer_init(&text);
-  print_member(of, f, holder, &text);
+  print_place(&place, &text);
   set_variable(s, name, buffer_text(&text).ptr, NULL);
   buffer_fini(&text);
   return true;
 }
 
 static bool step_let(struct script *s, char *rest) {
-  char value[LINE_MAX_BYTES];
   char *name = next_word(&rest), *equals = next_word(&rest);
   if (!name || !equals) return fail(s, "let NAME = TEXT");
   while (*rest == ' ') rest++;
-  if (!expand(s, rest, value, sizeof value)) return false;
-  set_variable(s, name, value, NULL);
+  if (!expand(s, rest, &s->word)) return false;
+  set_variable(s, name, buffer_text(&s->word).ptr, NULL);
   return true;
+}
+
+/* `$i` counts from 0. */
+static bool step_repeat(struct script *s, char *rest, int number) {
+  char count[24];
+  unsigned long times = strtoul(rest, &rest, 10);
+  while (*rest == ' ') rest++;
+  for (unsigned long i = 0; i < times; i++) {
+    snprintf(count, sizeof count, "%lu", i);
+    set_variable(s, "i", count, NULL);
+    if (!script_line(s, rest, number)) return false;
+  }
+  return times ? true : fail(s, "repeat N STEP");
 }
 
 /* A fixed execution id: partition (default 7) and a number spread over the uuid. */
@@ -399,10 +588,18 @@ static bool step_stays(struct script *s) {
   struct buffer now;
   buffer_init(&now);
   engine_dump(s->engine, &now);
-  bool same = text_equal(buffer_text(&now), buffer_text(&s->before));
-  if (!same)
-    fail(s, "records changed:\n--- before\n%.1800s\n--- after\n%.1800s",
-         buffer_text(&s->before).ptr, buffer_text(&now).ptr);
+  const char *p = buffer_text(&s->before).ptr, *q = buffer_text(&now).ptr;
+  bool same = strcmp(p, q) == 0;
+  while (!same) {
+    size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
+    if (n != m || memcmp(p, q, n) != 0) {
+      fail(s, "records changed:\n    before %.*s\n    after  %.*s", (int)(n < 1800 ? n : 1800), p,
+           (int)(m < 1800 ? m : 1800), q);
+      break;
+    }
+    p += n + (p[n] == '\n');
+    q += m + (q[m] == '\n');
+  }
   buffer_fini(&now);
   return same;
 }
@@ -412,8 +609,6 @@ static bool step_same(struct script *s) {
   buffer_init(&first);
   buffer_init(&second);
   print_answer(s, &first);
-  buffer_clear(&s->before);
-  engine_dump(s->engine, &s->before);
   run_call(s);
   print_answer(s, &second);
   bool same = text_equal(buffer_text(&first), buffer_text(&second));
@@ -441,16 +636,11 @@ static void event_word(const struct ff_event *e, struct buffer *out) {
 }
 
 static bool step_events(struct script *s, char *rest) {
-  char expanded[LINE_MAX_BYTES], wanted[4096] = "";
-  if (!expand(s, rest, expanded, sizeof expanded)) return false;
-  char *arrow = strstr(expanded, " -> ");
-  if (arrow) {
-    *arrow = '\0';
-    snprintf(wanted, sizeof wanted, "%s", arrow + 4);
-  } else if ((arrow = strstr(expanded, " ->"))) {
-    *arrow = '\0';
-  }
-  char *at = expanded;
+  bool found_wanted;
+  if (!take_wanted(s, rest, &found_wanted) || !expand(s, rest, &s->word)) return false;
+  char *at = s->word.ptr, *wanted = found_wanted ? s->wanted.ptr : NULL;
+  if (!wanted) return fail(s, "events NAME -> WORD …");
+  while (*wanted == ' ') wanted++;
   struct ff_list_events_args args = {
       .size = sizeof args, .execution_id = ff_text(next_word(&at)), .limit = 1000};
   struct ff_list_events_result found;
@@ -477,7 +667,7 @@ static bool step_events(struct script *s, char *rest) {
 }
 
 bool script_line(struct script *s, const char *text, int number) {
-  static char line[LINE_MAX_BYTES];
+  char line[LINE_MAX_BYTES]; /* repeat comes here again */
   snprintf(line, sizeof line, "%s", text);
   size_t len = strlen(line);
   while (len && isspace((unsigned char)line[len - 1])) line[--len] = '\0';
@@ -487,16 +677,18 @@ bool script_line(struct script *s, const char *text, int number) {
   char verb[64] = "";
   sscanf(p, "%63s", verb);
   char *rest = p + strlen(verb);
-  (void)number;
   if (strcmp(verb, "at") == 0) {
     s->clock = START + strtoll(rest, NULL, 10);
     return true;
   }
   if (strcmp(verb, "tick") == 0) {
-    for (int i = 0; i < 1000 && engine_step(s->engine, s->clock); i++) {
-    }
+    step_tick(s);
     return true;
   }
+  if (strcmp(verb, "options") == 0) return step_options(s, rest);
+  if (strcmp(verb, "repeat") == 0) return step_repeat(s, rest, number);
+  if (strcmp(verb, "begin") == 0) return step_begin(s, rest);
+  if (strcmp(verb, "end") == 0) return step_end(s, rest);
   if (strcmp(verb, "let") == 0) return step_let(s, rest);
   if (strcmp(verb, "exec") == 0) return step_exec(s, rest);
   if (strcmp(verb, "save") == 0) return step_save(s, rest);

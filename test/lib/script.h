@@ -2,23 +2,43 @@
  * Test scripts: readable transcripts of operations and what they must answer, run against any store
  * (DESIGN §7).
  *
- * One line is one step; `#` starts a comment. `$name` anywhere in a line is replaced by the
- * variable's text.
+ * One line is one step; `#` begins a comment line. `$name` in a line is replaced by the variable's
+ * text, `$name*3` by three times it, `$$` by a dollar.
  *
- *   at 1500                           set the clock to start + 1500 ms (it never runs by itself)
- *   tick                              let the engine do all due work at the present time
- *   let NAME = TEXT                   a variable; execution ids: `exec NAME [partition] [number]`
- * makes a fixed one OP member=value … -> EXPECT       calls an operation by its one name; members
- * as values_parse_field reads them save NAME = PATH                  from the answer of the last
- * call: member, member.member, list.0.member stays                             the last call must
- * not have changed any record (a refusal changes nothing) same                              calling
- * the last operation again must answer the same (02 L-41) show                              prints
- * the last answer (for writing scripts) events NAME -> WORD …             the events of an
- * execution since the last `events`, in short form (see event_word) corrupt KIND FIELD not for
- * scripts: see test_corrupt
+ *   OP member=value … -> EXPECT
+ *       calls an operation by its one name; members as values_parse_field reads them
+ *   stays
+ *       the last call must not have changed any record (a refusal changes nothing)
+ *   same
+ *       calling the last operation again must answer the same (02 L-41); `stays` may follow
+ *   events ID -> WORD …
+ *       the events of an execution since the last `events`, in short form (see event_word)
+ *   save NAME = PATH
+ *       a variable from the last answer: member, member.member, list.0.member, list.count
+ *   let NAME = TEXT
+ *       a variable. $store is the name of the store, "memory" or "sqlite"
+ *   exec NAME [partition] [number]
+ *       a variable holding a fixed execution id
+ *   at 1500
+ *       sets the clock to start + 1500 ms (it never runs by itself); start is 1700000000000
+ *   tick
+ *       lets the engine do all due work at the present time
+ *   repeat N STEP
+ *       the step N times; $i counts from 0
+ *   begin NAME OP member=value …
+ *       starts a call that may wait, after all due work was done; sixteen at a time
+ *   end NAME -> EXPECT
+ *       does all due work, then takes its answer; `end NAME -> pending`: it still waits
+ *   options NAME=VALUE …
+ *       of ff_open, before the first call: flow_partitions, retention_ms, auto_reclaim_delay_ms,
+ *       max_payload_bytes, event_retention_ms
+ *   show
+ *       prints the last answer (for writing scripts)
  *
- * EXPECT is `!code [detail ~ text]` for an error, else `outcome member=value …`: every member named
- * must print so, others are free. `member` alone must be present, `-member` absent.
+ * EXPECT is `!code [field=name] [key=value of the context] [~ part of the detail]` for an error,
+ * else `outcome member=value …`. Every member named must print so, the others are free:
+ * `member=value`, `member~part of it`, `member` must be present, `-member` must be absent (numbers
+ * that are 0 are), `list.count=3`.
  */
 #ifndef TEST_LIB_SCRIPT_H
 #define TEST_LIB_SCRIPT_H
