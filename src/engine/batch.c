@@ -359,6 +359,7 @@ static void step_down(struct engine *e) {
   struct call *next = first_sleeper(&e->inbox);
   bool rest = e->inbox.first != NULL;
   e->leading = next != NULL;
+  e->leader_call = next;
   pthread_mutex_unlock(&e->lock);
   if (next)
     park_wake(&next->park, WAKE_LEAD);
@@ -374,7 +375,6 @@ void leadership_give(struct engine *e) {
 /* True when the leader's own call was answered. Judged before stepping down: a call that was parked
  * instead may be answered by the next leader at any moment, and that answer comes with a wake-up. */
 static bool lead(struct engine *e, struct call *mine) {
-  e->leader_call = mine;
   for (;;) {
     if (batch_begin(e)) batch_end(e);
     pthread_mutex_lock(&e->lock);
@@ -382,7 +382,6 @@ static bool lead(struct engine *e, struct call *mine) {
     pthread_mutex_unlock(&e->lock);
   }
   bool answered = mine && mine->state == CALL_DONE;
-  e->leader_call = NULL;
   step_down(e);
   return answered;
 }
@@ -442,7 +441,10 @@ enum ff_rc executor_run(struct engine *e, struct call *call, struct ff_error *er
   pthread_mutex_lock(&e->lock);
   enum ff_rc rc = take_in(e, call, error);
   bool leader = rc == FF_OK && !e->leading;
-  if (leader) e->leading = true;
+  if (leader) {
+    e->leading = true;
+    e->leader_call = call;
+  }
   pthread_mutex_unlock(&e->lock);
   if (rc != FF_OK) return rc;
   bool done = leader && lead(e, call);
