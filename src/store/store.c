@@ -138,9 +138,6 @@ static void check_write(const struct store_write *w) {
     case STORE_UPDATE: INVARIANT(w->base_version > 0 && head->version > w->base_version); break;
     case STORE_DELETE: INVARIANT(w->base_version > 0); return;
   }
-  for (unsigned i = 0; i < info->key_count; i++)
-    if (info->fields[i].type == FIELD_UUID)
-      INVARIANT(!field_is_default(&info->fields[i], w->record));
   check_words(w->record_kind, w->record);
 }
 
