@@ -577,7 +577,10 @@ static bool step_repeat(struct script *s, char *rest, int number) {
 /* A fixed execution id: partition (default 7) and a number spread over the uuid. */
 static bool step_exec(struct script *s, char *rest) {
   char id[FF_ID_MAX];
+  if (!expand(s, rest, &s->word)) return false;
+  rest = s->word.ptr;
   char *name = next_word(&rest), *partition = next_word(&rest), *number = next_word(&rest);
+  if (!name) return fail(s, "exec NAME [partition] [number]");
   unsigned n = number ? (unsigned)strtoul(number, NULL, 10) : (unsigned)s->variable_count + 1;
   snprintf(id, sizeof id, "{fp:%s}:01234567-89ab-7cde-8f00-%012u", partition ? partition : "7", n);
   set_variable(s, name, id, NULL);
