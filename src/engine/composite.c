@@ -99,6 +99,24 @@ static void add_refused(struct call *call, const struct ff_error *error) {
       .op = OP_submit, .rc = error->rc, .error = *error, .done = true, .refused = true};
 }
 
+/* An item and, before it, the registration it may need; false when it is refused: a refused item
+ * registers nothing (02 L-6). */
+static bool add_create(struct engine *e, struct call *call, enum op_id op, const void *args,
+                       bool may_register) {
+  struct ff_error refused = {.retry_after_ms = -1};
+  struct request *at = call_request(e, call, op, args);
+  if (at->refused || !may_register) return !at->refused;
+  struct request create = *at;
+  call->request_count--;
+  if (add_registration(e, call, op, args, &refused) != FF_OK) {
+    call->request_count--; /* the refused registration stands for the item */
+    add_refused(call, &refused);
+    return false;
+  }
+  call->requests[call->request_count++] = create;
+  return true;
+}
+
 static enum ff_rc build_create_many(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_create_executions_args *args = call->args;
   size_t bytes = 0;
@@ -121,14 +139,9 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
     }
     bool same = text_present(lane) && text_equal(lane, item_lane) &&
                 text_equal(requirement, item_requirement);
-    if (!same && add_registration(e, call, op, item_args, &refused) != FF_OK) {
-      call->request_count--; /* the refused registration stands for the item */
-      add_refused(call, &refused);
-      continue;
-    }
+    if (!add_create(e, call, op, item_args, !same)) continue;
     lane = item_lane;
     requirement = item_requirement;
-    call_request(e, call, op, item_args);
   }
   return FF_OK;
 }
