@@ -38,6 +38,9 @@ static uint32_t page_limit(uint32_t limit) {
   return limit < EVENTS_PAGE_MAX ? limit : EVENTS_PAGE_MAX;
 }
 
+/* Stores keep ids as signed numbers: none lies behind this one, whatever the caller says. */
+#define EVENT_ID_MAX ((uint64_t)INT64_MAX)
+
 /* The index is ordered by the execution's creation time, so the record comes first. */
 static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, void *result,
                            struct ff_error *e) {
@@ -51,7 +54,7 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
   struct event from = {.execution_created_at = x->created_at,
                        .partition = x->partition,
                        .execution_id = x->id,
-                       .event_id = a->after};
+                       .event_id = a->after < EVENT_ID_MAX ? a->after : EVENT_ID_MAX};
   struct tx_scan scan;
   TRY(tx_scan_open(tx, INDEX_event_by_execution, &from, a->after > 0, limit + 1, &scan));
   struct ff_event *items = ARENA_ARRAY(tx_arena(tx), struct ff_event, limit);
