@@ -85,9 +85,9 @@ FF_API const char *ff_durability(const struct ff_engine *engine);
 /* The library's version, for example "0.1.0". */
 FF_API const char *ff_version(void);
 
-/* Releases what a result owns and zeroes it. Every result struct begins with `struct ff_memory
- * *memory`; texts, bytes and lists of a result point into it. Safe on a zeroed result and on one
- * already cleared. */
+/* Releases what a result owns and sets its memory to NULL. Every result struct begins with
+ * `struct ff_memory *memory`; texts, bytes and lists of a result point into it and must not be used
+ * afterwards. Safe on a zeroed result and on one already cleared. */
 struct ff_memory;
 FF_API void ff_clear(void *result);
 

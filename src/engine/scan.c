@@ -25,6 +25,7 @@ static enum scanner_id scanner_of(enum due_kind kind) {
     case DUE_DEADLINE: return SCANNER_DEADLINE;
     case DUE_AUTO_RECLAIM: return SCANNER_RECLAIM;
     case DUE_PURGE:
+    case DUE_STALE:
     case DUE_NONE: break;
   }
   return SCANNER_PURGE;
@@ -65,6 +66,11 @@ static struct request *request_for(struct engine *e, struct call *call,
     struct purge_execution_args *args = ARENA_NEW(a, struct purge_execution_args);
     *args = (struct purge_execution_args){sizeof *args, item->execution, -1};
     return call_request(e, call, OP_purge_execution, args);
+  }
+  if (item->kind == DUE_STALE) {
+    struct refresh_due_args *args = ARENA_NEW(a, struct refresh_due_args);
+    *args = (struct refresh_due_args){sizeof *args, item->execution};
+    return call_request(e, call, OP_refresh_due, args);
   }
   struct ff_expire_execution_args *args = ARENA_NEW(a, struct ff_expire_execution_args);
   *args = (struct ff_expire_execution_args){sizeof *args, text,

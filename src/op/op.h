@@ -84,6 +84,14 @@ struct purge_execution_result {
   struct ff_memory *memory;
   uint8_t outcome; /* purged, not_due, not_found */
 };
+struct refresh_due_args {
+  uint32_t size;
+  struct exec_id execution;
+};
+struct refresh_due_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* updated, not_found */
+};
 struct drop_idempotency_args {
   uint32_t size;
   uint16_t partition;
@@ -101,7 +109,8 @@ enum due_kind {
   DUE_ATTEMPT_TIMEOUT,
   DUE_DEADLINE,
   DUE_AUTO_RECLAIM,
-  DUE_PURGE
+  DUE_PURGE,
+  DUE_STALE /* the stored time rests on another configuration: not due after all */
 };
 struct due_item {
   struct exec_id execution;

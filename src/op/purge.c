@@ -150,9 +150,8 @@ const struct op_code op_code_drop_idempotency = {0, drop_prepare, drop_declare, 
 
 /* ---- list_due ---- */
 
-/* Stored due times rest on the configuration of the process that wrote them. What is not due by
- * ours is passed over, at most this many a call: it must not hide what is. */
-enum { DUE_PASSED_MAX = 10000 };
+/* Stored due times rest on the configuration of the process that wrote them. What is not due by ours
+ * is listed as stale, so that refresh_due can put it where it belongs. */
 
 static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
                                struct arena *arena, struct ff_error *e) {
@@ -180,7 +179,7 @@ static enum ff_rc due_run(struct tx *tx, const void *args, const void *prep, voi
   r->now = tx_now(tx);
   r->next_due_at = INT64_MAX;
   TRY(tx_scan_open(tx, INDEX_execution_due, &(struct execution){0}, false, a->limit + 1, &scan));
-  for (uint32_t passed = 0; r->count < a->limit && passed < DUE_PASSED_MAX;) {
+  while (r->count < a->limit) {
     const void *record = NULL;
     TRY(tx_scan_next(&scan, &record));
     if (!record) break;
@@ -192,17 +191,39 @@ static enum ff_rc due_run(struct tx *tx, const void *args, const void *prep, voi
     int64_t due_at = INT64_MAX;
     enum due_kind kind = execution_due(x, tx_config(tx), &due_at);
     if (due_at > r->now) {
+      kind = DUE_STALE;
       see_next_due(r, due_at);
-      passed++;
-    } else {
-      items[r->count++] = (struct due_item){execution_id_of(x), kind, due_at};
     }
+    items[r->count++] = (struct due_item){execution_id_of(x), kind, due_at};
   }
   r->items = items;
   return FF_OK;
 }
 
 const struct op_code op_code_list_due = {0, list_prepare, due_declare, due_run};
+
+/* ---- refresh_due ---- */
+
+static void refresh_declare(struct declare *d, const void *args, const void *prep) {
+  const struct refresh_due_args *a = args;
+  (void)prep;
+  declare_execution(d, a->execution);
+}
+
+static enum ff_rc refresh_run(struct tx *tx, const void *args, const void *prep, void *result,
+                              struct ff_error *e) {
+  const struct refresh_due_args *a = args;
+  struct refresh_due_result *r = result;
+  const struct execution *x = NULL;
+  struct execution key = {.partition = a->execution.partition, .id = a->execution.uuid};
+  (void)prep, (void)e;
+  TRY(tx_get_execution(tx, &key, &x));
+  r->outcome = x ? FF_outcome_updated : FF_outcome_not_found;
+  if (x) (void)tx_edit_execution(tx, x); /* sealing derives next_due_at */
+  return FF_OK;
+}
+
+const struct op_code op_code_refresh_due = {0, list_prepare, refresh_declare, refresh_run};
 
 /* ---- list_stale_idempotency ---- */
 
