@@ -561,17 +561,22 @@ static bool step_let(struct script *s, char *rest) {
   return true;
 }
 
-/* `$i` counts from 0. */
+/* `N STEP` or `FROM..TO STEP`. */
 static bool step_repeat(struct script *s, char *rest, int number) {
   char count[24];
-  unsigned long times = strtoul(rest, &rest, 10);
+  unsigned long from = 0, to = strtoul(rest, &rest, 10);
+  if (strncmp(rest, "..", 2) == 0) {
+    from = to;
+    to = strtoul(rest + 2, &rest, 10);
+  }
+  if (from >= to || *rest != ' ') return fail(s, "repeat N STEP or repeat FROM..TO STEP");
   while (*rest == ' ') rest++;
-  for (unsigned long i = 0; i < times; i++) {
+  for (unsigned long i = from; i < to; i++) {
     snprintf(count, sizeof count, "%lu", i);
     set_variable(s, "i", count, NULL);
     if (!script_line(s, rest, number)) return false;
   }
-  return times ? true : fail(s, "repeat N STEP");
+  return true;
 }
 
 /* A fixed execution id: partition (default 7) and a number spread over the uuid. */

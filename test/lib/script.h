@@ -24,7 +24,7 @@
  *   tick
  *       lets the engine do all due work at the present time
  *   repeat N STEP
- *       the step N times; $i counts from 0
+ *       the step N times; $i counts from 0. `repeat 10..74 STEP`: from 10 to 73
  *   begin NAME OP member=value …
  *       starts a call that may wait, after all due work was done; sixteen at a time
  *   end NAME -> EXPECT
