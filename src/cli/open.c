@@ -96,6 +96,12 @@ static enum ff_rc open_reader(struct cli *cli, const char *path, struct ff_error
   return rc;
 }
 
+/* A store that does not open is a store failure, whatever the code says. */
+static int not_opened(const struct cli *cli, const struct ff_error *error) {
+  int code = cli_fail(cli, error);
+  return code == CLI_REFUSED ? CLI_UNREACHABLE : code;
+}
+
 int cli_open(struct cli *cli, enum cli_access access) {
   struct ff_error error = {0};
   struct ff_open_options options = FF_OPEN_OPTIONS_INIT;
@@ -112,13 +118,13 @@ int cli_open(struct cli *cli, enum cli_access access) {
   if (file && access == CLI_WATCH) rc = open_read_only(cli, path, &error);
   else if (file && access == CLI_READ) rc = open_reader(cli, path, &error);
   else rc = open_owner(cli, &options, file ? WRITE_PATIENCE_MS : 0, &error);
-  return rc == FF_OK ? CLI_OK : cli_fail(cli, &error);
+  return rc == FF_OK ? CLI_OK : not_opened(cli, &error);
 }
 
 int cli_open_worker(struct cli *cli, const struct ff_open_options *options) {
   struct ff_error error = {0};
   enum ff_rc rc = open_owner(cli, options, WRITE_PATIENCE_MS, &error);
-  return rc == FF_OK ? CLI_OK : cli_fail(cli, &error);
+  return rc == FF_OK ? CLI_OK : not_opened(cli, &error);
 }
 
 void cli_close(struct cli *cli) {

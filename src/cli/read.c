@@ -57,7 +57,7 @@ static void show_execution(const struct ff_execution *e) {
   cli_show(stdout, "execution", e->execution_id.text);
   cli_show(stdout, "state", ff_word(FF_WORD_public_state, e->public_state));
   if (e->blocking_reason != FF_blocking_reason_none)
-    cli_show(stdout, "waiting for", ff_word(FF_WORD_blocking_reason, e->blocking_reason));
+    cli_show(stdout, "why", ff_word(FF_WORD_blocking_reason, e->blocking_reason));
   show_str("detail", e->blocking_detail);
   show_str("kind", e->execution_kind);
   show_str("lane", e->lane_id);

@@ -170,10 +170,13 @@ static bool take_member(struct line *line, struct run_job *job, const struct cli
 static bool take_json(struct line *line, struct run_job *job, size_t start) {
   struct cli_json_error error;
   struct cli_json *object = cli_json_parse(&line->file->arena, line->text, line->len, &error);
-  if (!object)
-    return wrong(line, error.offset,
-                 "%s (a line that begins with { is a JSON object; write a shell group as ( ... ))",
-                 error.message);
+  if (!object) {
+    const char *shell =
+        error.offset > start + 2
+            ? ""
+            : "; a line that begins with { is a JSON object: write a shell group as ( ... )";
+    return wrong(line, error.offset, "%s%s", error.message, shell);
+  }
   for (const struct cli_json *member = object->first; member; member = member->next)
     if (!take_member(line, job, member)) return false;
   if (!job->command.ptr) return wrong(line, start, "the member \"command\" is missing");
