@@ -1,0 +1,240 @@
+/*
+ * The same random history on every store: identical answers after every call, identical dumps
+ * (DESIGN §7, P9).
+ *
+ * usage: differential [--seed N] [--count N] [--steps N] [--verbose]
+ *
+ * Every store gets a manual engine, one injected clock, one seed and a history of its own; equal
+ * answers keep the histories in step. SQLite runs with synchronous=off: this test compares what
+ * operations do, and thousands of small commits would only measure the disk; what survives a crash
+ * is the business of test/crash and the power-loss tests.
+ */
+#include "test/lib/history.h"
+
+#include "op/values.h"
+#include "test/lib/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STORES 2
+static const char *const store_names[STORES] = {"memory", "sqlite"};
+
+struct side {
+  struct engine *engine;
+  struct history *history;
+  char file[512];
+};
+
+struct run {
+  uint64_t seed;
+  int64_t clock;
+  uint32_t steps, step;
+  struct side sides[STORES];
+  bool verbose;
+};
+
+static uint64_t calls_of[OP_COUNT], successes_of[OP_COUNT];
+
+static int64_t run_clock(void *user) { return ((struct run *)user)->clock; }
+static void quiet(void *user, enum ff_log_level level, const char *message) {
+  (void)user, (void)level, (void)message;
+}
+
+/* ---- opening ---- */
+
+static void remove_files(const char *path) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+  char name[600];
+  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+    snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+    unlink(name);
+  }
+}
+
+static void side_open(struct run *r, int i) {
+  struct side *side = &r->sides[i];
+  const char *tmp = getenv("TMPDIR");
+  struct ff_error error;
+  struct engine_options options = {.open = {.size = sizeof options.open,
+                                            .no_scanners = r->seed % 2,
+                                            .dev_mode = true,
+                                            .batch_limit = 1 + (uint32_t)(r->seed % 5),
+                                            .log = quiet,
+                                            .clock_ms = run_clock,
+                                            .clock_user = r,
+                                            .seed = r->seed + 1},
+                                   .manual = true};
+  struct history_options history = {
+      .seed = r->seed, .reads = true, .spoils = true, .strands = true};
+  snprintf(side->file, sizeof side->file, "%s/ff-differential-%d.db", tmp ? tmp : "/tmp",
+           (int)getpid());
+  char url[640];
+  if (i == 0)
+    snprintf(url, sizeof url, "memory:differential-%d", (int)getpid());
+  else
+    snprintf(url, sizeof url, "sqlite:%s?synchronous=off", side->file);
+  if (i > 0) remove_files(side->file);
+  if (engine_open(ff_text(url), &options, &side->engine, &error) != FF_OK) {
+    fprintf(stderr, "%s: %s: %s\n", url, ff_code_name(error.code), error.detail);
+    exit(2);
+  }
+  side->history = history_new(&history);
+}
+
+static void side_close(struct run *r, int i) {
+  engine_close(r->sides[i].engine);
+  history_free(r->sides[i].history);
+  if (i > 0) remove_files(r->sides[i].file);
+}
+
+/* ---- comparing ---- */
+
+static bool same(struct run *r, const char *what, struct buffer *texts) {
+  if (text_equal(buffer_text(&texts[0]), buffer_text(&texts[1]))) return true;
+  const char *p = buffer_text(&texts[0]).ptr, *q = buffer_text(&texts[1]).ptr;
+  while (*p && *p == *q) p++, q++;
+  while (p > buffer_text(&texts[0]).ptr && p[-1] != '\n') p--, q--;
+  printf("DIFFERENCE seed %llu step %u: %s\n", (unsigned long long)r->seed, r->step, what);
+  printf("  %s: %.*s\n  %s: %.*s\n", store_names[0], (int)strcspn(p, "\n"), p, store_names[1],
+         (int)strcspn(q, "\n"), q);
+  return false;
+}
+
+static bool same_dumps(struct run *r) {
+  struct buffer dumps[STORES];
+  for (int i = 0; i < STORES; i++) {
+    buffer_init(&dumps[i]);
+    engine_dump(r->sides[i].engine, &dumps[i]);
+  }
+  bool ok = same(r, "dump", dumps);
+  for (int i = 0; i < STORES; i++) buffer_fini(&dumps[i]);
+  return ok;
+}
+
+/* ---- one step ---- */
+
+static void call_side(struct run *r, int i, struct buffer *text, char *name, size_t name_size) {
+  struct side *side = &r->sides[i];
+  struct history_call *call = history_next(side->history, r->clock);
+  const struct op_info *info = &op_infos[call->op];
+  struct ff_error error = {.retry_after_ms = -1};
+  void *result = heap_zalloc(info->result_size);
+  enum ff_rc rc = engine_call(side->engine, call->op, call->args, result, &error);
+  history_print_call(call, text);
+  buffer_append_c(text, " -> ");
+  history_print_answer(call->op, rc, result, &error, text);
+  history_learn(side->history, call, rc == FF_OK ? result : NULL);
+  snprintf(name, name_size, "%s", info->name);
+  if (i == 0) calls_of[call->op]++;
+  if (i == 0 && rc == FF_OK) successes_of[call->op]++;
+  values_free(*(struct ff_memory **)result);
+  free(result);
+  history_call_release(call);
+}
+
+static bool step_call(struct run *r) {
+  struct buffer texts[STORES];
+  char name[64];
+  for (int i = 0; i < STORES; i++) {
+    buffer_init(&texts[i]);
+    call_side(r, i, &texts[i], name, sizeof name);
+  }
+  if (r->verbose)
+    printf("%4u %lld %s\n", r->step, (long long)(r->clock - HISTORY_START),
+           buffer_text(&texts[0]).ptr);
+  bool ok = same(r, name, texts);
+  for (int i = 0; i < STORES; i++) buffer_fini(&texts[i]);
+  return ok;
+}
+
+/* Time passes; sometimes the engines do what has fallen due. */
+static void step_time(struct run *r) {
+  int64_t later = r->clock;
+  for (int i = 0; i < STORES; i++) later = history_later(r->sides[i].history, r->clock);
+  r->clock = later;
+  bool due = false;
+  for (int i = 0; i < STORES; i++) due = history_dice(r->sides[i].history, 3) == 0;
+  for (int i = 0; due && i < STORES; i++)
+    for (int n = 0; n < 100 && engine_step(r->sides[i].engine, r->clock); n++) {
+    }
+  if (r->verbose)
+    printf("%4u time %lld%s\n", r->step, (long long)(r->clock - HISTORY_START), due ? " tick" : "");
+}
+
+static bool run_history(struct run *r) {
+  bool ok = true;
+  r->clock = HISTORY_START;
+  for (int i = 0; i < STORES; i++) side_open(r, i);
+  for (r->step = 1; ok && r->step <= r->steps; r->step++) {
+    bool time = false;
+    for (int i = 0; i < STORES; i++) time = history_dice(r->sides[i].history, 100) < 18;
+    if (time)
+      step_time(r);
+    else
+      ok = step_call(r);
+    if (ok && r->step % 50 == 0) ok = same_dumps(r);
+  }
+  if (ok) ok = same_dumps(r);
+  for (int i = 0; i < STORES; i++) side_close(r, i);
+  return ok;
+}
+
+/* ---- all of them ---- */
+
+/* These answer what differs between stores by nature, or count the executor's work. */
+static bool exempt(enum op_id op) {
+  return op == OP_capabilities || op == OP_read_config || op == OP_engine_stats;
+}
+
+/* A generator that never gets an operation to succeed proves nothing about it. */
+static int uncovered(void) {
+  int missing = 0;
+  for (int op = 0; op < OP_COUNT; op++) {
+    if (exempt((enum op_id)op) || successes_of[op]) continue;
+    printf("never succeeded: %s (%llu calls)\n", op_infos[op].name,
+           (unsigned long long)calls_of[op]);
+    missing++;
+  }
+  return missing;
+}
+
+static uint64_t number(const char *text) { return text ? strtoull(text, NULL, 10) : 0; }
+
+int main(int argc, char **argv) {
+  uint64_t seed = 1, count = 0, steps = 150, differences = 0, calls = 0;
+  bool verbose = false, one = false;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--seed") == 0)
+      seed = number(argv[++i]), one = true;
+    else if (strcmp(argv[i], "--count") == 0)
+      count = number(argv[++i]);
+    else if (strcmp(argv[i], "--steps") == 0)
+      steps = number(argv[++i]);
+    else if (strcmp(argv[i], "--verbose") == 0)
+      verbose = true;
+    else
+      return fprintf(stderr,
+                     "usage: differential [--seed N] [--count N] [--steps N] [--verbose]\n"),
+             2;
+  }
+  if (!count) count = one ? 1 : getenv("FF_SOAK") ? 10000 : 500;
+  for (uint64_t i = 0; i < count && differences < 3; i++) {
+    struct run r = {.seed = seed + i, .steps = (uint32_t)steps, .verbose = verbose};
+    if (!run_history(&r)) {
+      differences++;
+      printf("again: differential --seed %llu --steps %llu --verbose\n",
+             (unsigned long long)(seed + i), (unsigned long long)steps);
+    }
+  }
+  for (int op = 0; op < OP_COUNT; op++) calls += calls_of[op];
+  printf("differential: %llu histories, %llu calls, %llu differences\n", (unsigned long long)count,
+         (unsigned long long)calls, (unsigned long long)differences);
+  if (verbose && count > 1)
+    for (int op = 0; op < OP_COUNT; op++)
+      printf("%-32s %8llu calls %8llu succeeded\n", op_infos[op].name,
+             (unsigned long long)calls_of[op], (unsigned long long)successes_of[op]);
+  if (count >= 200 && uncovered()) return 1;
+  return differences != 0;
+}
