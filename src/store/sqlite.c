@@ -175,9 +175,8 @@ static void traits_fill(struct sqlite_store *s) {
   snprintf(t->version, sizeof t->version, "SQLite %s", sqlite3_libversion());
 }
 
-/* Turns a file that is ours (or empty) into one with a write-ahead log, and empties a log that a
- * crash left: what was not known to be on the medium before is, before anything is acknowledged on
- * top of it. */
+/* Turns a file that is ours (or empty) into one with a write-ahead log; one that is neither is left
+ * as it is. */
 static enum ff_rc prepare_file(struct sqlite_store *s, struct ff_error *e) {
   int64_t generation;
   uint64_t fingerprint;
@@ -199,9 +198,7 @@ static enum ff_rc prepare_file(struct sqlite_store *s, struct ff_error *e) {
   if (!code && !wal)
     return error_set(e, FF_CODE_transport, "%s: this file system cannot hold a write-ahead log",
                      s->target.path);
-  if (!code) code = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-  if (code && (code & 0xff) != SQLITE_BUSY) return sqlite_error(s, s->db, code, "recover", e);
-  return FF_OK;
+  return code ? sqlite_error(s, s->db, code, "recover", e) : FF_OK;
 }
 
 static bool no_log(const char *path) {
@@ -237,6 +234,7 @@ static enum ff_rc open_file(struct sqlite_store *s, struct ff_error *e) {
   if (rc) return rc;
   if (s->target.read_only) return probe_read_only(s, e);
   rc = sqlite_lock_take(s->name, &s->lock_fd, e);
+  if (!rc) rc = sqlite_harden_log(s, e);
   if (!rc) rc = sqlite_connect(s, true, &s->db, e);
   if (!rc) rc = prepare_file(s, e);
   return rc;
@@ -261,6 +259,8 @@ enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_op
   s->base.vtable = &vtable;
   s->target = target;
   s->lock_fd = -1;
+  s->idle_frames = SQLITE_WAL_IDLE_FRAMES;
+  s->hard_frames = SQLITE_WAL_HARD_FRAMES;
   s->clock_ms = options ? options->clock_ms : NULL;
   s->clock_user = options ? options->clock_user : NULL;
   pthread_mutex_init(&s->memory_lock, NULL);

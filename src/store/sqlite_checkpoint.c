@@ -32,9 +32,9 @@ static void checkpoint(struct sqlite_session *c) {
 }
 
 void sqlite_checkpoint_after_apply(struct sqlite_session *c) {
-  if (c->wal_frames - c->wal_checkpointed < SQLITE_WAL_HARD_FRAMES) return;
+  if (c->wal_frames - c->wal_checkpointed < c->store->hard_frames) return;
   /* A reader in the way: wait for some more frames before trying again. */
-  if (c->wal_tried && c->wal_frames - c->wal_tried < SQLITE_WAL_HARD_FRAMES / 4) return;
+  if (c->wal_tried && c->wal_frames - c->wal_tried < c->store->hard_frames / 4) return;
   checkpoint(c);
 }
 
@@ -44,7 +44,7 @@ void sqlite_idle(struct store_session *session, bool *more) {
   if (!c->writer || c->in_transaction ||
       atomic_load_explicit(&c->store->failed, memory_order_relaxed))
     return;
-  if (c->wal_frames - c->wal_checkpointed < SQLITE_WAL_IDLE_FRAMES || c->wal_tried == c->wal_frames)
+  if (c->wal_frames - c->wal_checkpointed < c->store->idle_frames || c->wal_tried == c->wal_frames)
     return;
   checkpoint(c);
 }

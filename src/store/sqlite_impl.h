@@ -61,9 +61,10 @@ struct sqlite_store {
   int lock_fd; /* -1 when none */
   int64_t (*clock_ms)(void *user);
   void *clock_user;
-  sqlite3 *db;                   /* the connection that writes; NULL when read-only */
-  struct sqlite_session *writer; /* the session that uses db */
-  bool immutable;                /* read-only medium without a log: nobody can be writing */
+  sqlite3 *db;                       /* the connection that writes; NULL when read-only */
+  struct sqlite_session *writer;     /* the session that uses db */
+  uint32_t idle_frames, hard_frames; /* log lengths at which to checkpoint; tests lower them */
+  bool immutable;                    /* read-only medium without a log: nobody can be writing */
   /* Memory databases have no write-ahead log: apply and reader fetches exclude each other for their
    * duration. */
   pthread_mutex_t memory_lock;
@@ -132,6 +133,9 @@ enum ff_rc sqlite_file_locate(const char *path, bool create, char **canonical,
                               struct ff_error *e) MUST_USE;
 enum ff_rc sqlite_lock_take(const char *canonical, int *fd, struct ff_error *e) MUST_USE;
 void sqlite_lock_drop(int fd);
+
+/* ---- sqlite_recover.c ---- */
+enum ff_rc sqlite_harden_log(struct sqlite_store *s, struct ff_error *e) MUST_USE;
 
 /* ---- sqlite_error.c ---- */
 /* The typed error of a failed SQLite call; `doing` says what was tried. */
