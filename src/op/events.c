@@ -51,6 +51,8 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
   (void)e;
   TRY(read_execution(tx, prep, &x));
   if (!x) return FF_OK;
+  r->outcome = FF_outcome_ok;
+  if (a->after >= INT64_MAX) return FF_OK; /* no store counts that far, SQLite cannot compare it */
   struct event from = {.execution_created_at = x->created_at,
                        .partition = x->partition,
                        .execution_id = x->id,
@@ -67,7 +69,6 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
     else
       items[count++] = view_event(record);
   }
-  r->outcome = FF_outcome_ok;
   r->events = (struct ff_events){items, count};
   return FF_OK;
 }
