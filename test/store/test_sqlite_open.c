@@ -323,6 +323,8 @@ static void open_memory(struct store **store, struct store_session **writer,
 static void test_memory_stores_are_apart(void **state) {
   (void)state;
   struct fixture one = f, two = f;
+  arena_init(&one.arena);
+  arena_init(&two.arena);
   open_memory(&one.store, &one.writer, &one.reader);
   open_memory(&two.store, &two.writer, &two.reader);
   const struct execution *x = fixture_execution(&f, 1, 1000);
@@ -339,6 +341,8 @@ static void test_memory_stores_are_apart(void **state) {
   fixture_close(&two);
   assert_non_null(fixture_get(&one, RECORD_KIND_execution, x));
   fixture_close(&one);
+  arena_fini(&one.arena);
+  arena_fini(&two.arena);
 }
 
 int main(int argc, char **argv) {
