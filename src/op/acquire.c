@@ -55,6 +55,25 @@ static void acquire_declare(struct declare *d, const void *args, const void *pre
 
 /* ---- choose ---- */
 
+static size_t lane_place(const struct acquire_args *a, const struct execution *x) {
+  size_t i = 0;
+  while (i < a->lane_ids.count && !text_equal(a->lane_ids.items[i], x->lane_id)) i++;
+  return i;
+}
+
+/* Puts x where the first answer had it: lanes as given, then in claim order. */
+static void insert_claimed(const struct acquire_args *a, struct chosen *out,
+                           const struct execution *x) {
+  uint32_t at = out->count++;
+  for (; at > 0; at--) {
+    const struct execution *before = out->items[at - 1];
+    size_t place = lane_place(a, x), its = lane_place(a, before);
+    if (place > its || (place == its && !candidate_runs_before(x, before))) break;
+    out->items[at] = before;
+  }
+  out->items[at] = x;
+}
+
 /* What this very request has claimed already (00 OP-8): leases that still live and are its own. */
 static enum ff_rc choose_claimed(struct tx *tx, const struct acquire_args *a, struct chosen *out) {
   struct execution from = request_key(a);
@@ -67,7 +86,7 @@ static enum ff_rc choose_claimed(struct tx *tx, const struct acquire_args *a, st
     const struct execution *x = record;
     if (x->ownership_state == FF_ownership_state_leased && tx_now(tx) < x->lease_expires_at &&
         text_equal(x->worker_instance_id, a->worker_instance_id))
-      out->items[out->count++] = x;
+      insert_claimed(a, out, x);
     else
       passed++;
   }

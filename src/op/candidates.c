@@ -120,7 +120,7 @@ void candidates_expand(struct candidates *c) {
 }
 
 /* The order of execution_eligible behind its prefix. */
-static bool runs_before(const struct execution *a, const struct execution *b) {
+bool candidate_runs_before(const struct execution *a, const struct execution *b) {
   if (a->priority != b->priority) return a->priority > b->priority;
   if (a->created_at != b->created_at) return a->created_at < b->created_at;
   if (a->partition != b->partition) return a->partition < b->partition;
@@ -135,7 +135,7 @@ enum ff_rc candidates_next(struct candidates *c, const struct execution **out) {
     enum ff_rc rc = head_fill(c, head);
     if (rc == FF_MISS) candidates_expand(c);
     if (rc != FF_OK) return rc;
-    if (head->next && (!best || runs_before(head->next, best->next))) best = head;
+    if (head->next && (!best || candidate_runs_before(head->next, best->next))) best = head;
   }
   if (!best) return FF_OK;
   *out = best->next;

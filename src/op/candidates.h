@@ -39,6 +39,8 @@ enum ff_rc candidates_open(struct tx *, struct ff_str lane_id, struct ff_str cap
 enum ff_rc candidates_open_all(struct tx *, struct ff_str lane_id, uint32_t expect,
                                struct candidates *) MUST_USE;
 
+/* The claim order within a lane: priority, age, id (06 S-2). */
+bool candidate_runs_before(const struct execution *, const struct execution *);
 /* The next eligible, ungranted execution, NULL at the end. */
 enum ff_rc candidates_next(struct candidates *, const struct execution **) MUST_USE;
 /* The same, with the admission of 06 D.4: what a worker may get. */
