@@ -15,8 +15,9 @@ const struct ff_str fuzz_seeds[] = {
     SEED("{\"receipt_lease_id\":\"" UUID "\",\"receipt_lease_epoch\":18446744073709551615,"
          "\"receipt_attempt_id\":\"" UUID "\",\"receipt_delay_until\":-9223372036854775808,"
          "\"receipt_next_attempt_index\":1}"),
-    SEED("{\"progress_pct\":50,\"progress_message\":\"half \\u00e9 \\\"way\\\"\",\"progress_updated_at\":"
-         "1700000000000,\"failure_reason\":\"\",\"pending_previous_attempt_index\":-1}"),
+    SEED("{\"progress_pct\":50,\"progress_message\":\"half \\u00e9 \\\"way\\\"\","
+         "\"progress_updated_at\":1700000000000,\"failure_reason\":\"\","
+         "\"pending_previous_attempt_index\":-1}"),
     SEED("{\"policy_auto_reclaim_delay_ms\":9223372036854775807,\"policy_retention_ms\":0,"
          "\"policy_max_reclaim_count\":3,\"policy_max_replay_count\":0,\"flow_id\":\"" UUID "\","
          "\"budget_ids\":\"" UUID "," UUID "\",\"quota_policy_id\":"
