@@ -102,7 +102,8 @@ static bool take_value(struct cli_args *args, const struct cli_option *option,
   return true;
 }
 
-/* An option was found in the verb's table or the global one; answers as cli_args_next, or -4 when a global one was applied. */
+/* An option was found in the verb's table or the global one; answers as cli_args_next, or -4 when a global one was
+ * applied. */
 static int found(struct cli_args *args, int own, int global, const char *attached) {
   const struct cli_option *option = own >= 0 ? &args->options[own] : &cli_global_options[global];
   if (!take_value(args, option, attached)) return CLI_ARGS_BAD;

@@ -23,13 +23,13 @@ enum { CLI_ARGS_END = -1, CLI_ARGS_BAD = -2, CLI_ARGS_HELP = -3 };
 
 /* argv[0] is the verb. The words are collected in argv itself. */
 void cli_args_init(struct cli_args *args, struct cli *cli, int argc, char **argv);
-/* The index of the next option in the verb's table (args->value holds its value), or one of the codes above. Global options are
- * taken care of here. BAD was reported already; HELP was printed already. */
+/* The index of the next option in the verb's table (args->value holds its value), or one of the codes above. Global
+ * options are taken care of here. BAD was reported already; HELP was printed already. */
 int cli_args_next(struct cli_args *args);
 /* The exit code for an END, BAD or HELP that ends a verb's option loop: CLI_OK means go on after END. */
 int cli_args_stop(int code);
-/* Takes options of the global table before the verb; answers the index of the verb in argv, argc when there is none, or -1 after an
- * error. *help is set by --help, *version by --version. */
+/* Takes options of the global table before the verb; answers the index of the verb in argv, argc when there is none,
+ * or -1 after an error. *help is set by --help, *version by --version. */
 int cli_args_global(struct cli *cli, int argc, char **argv, bool *help, bool *version);
 
 /* "250ms", "10s", "1.5h", "2d", or plain seconds, as ms. False when it is none or does not fit. */
@@ -50,8 +50,8 @@ void cli_pairs_fini(struct cli_pairs *pairs);
 /* Bytes read from an argument: literal text, @file, or - for standard input. Free with free(*data). */
 int cli_read_value(const struct cli *cli, const char *what, const char *text, char **data,
                    size_t *size);
-/* Everything of a file (or of standard input for "-"), at most `limit` bytes; NUL-terminated beyond its size. False with errno set;
- * EFBIG when it is larger. */
+/* Everything of a file (or of standard input for "-"), at most `limit` bytes; NUL-terminated beyond its size. False
+ * with errno set; EFBIG when it is larger. */
 bool cli_read_file(const char *path, size_t limit, char **data, size_t *size);
 
 /* Milliseconds of the wall clock, and of a clock that only goes forward. */

@@ -310,10 +310,11 @@ const struct cli_verb cli_verb_call = {
     .summary = "call any operation by its name; prints its result as JSON",
     .usage = "call OPERATION [NAME=VALUE... | JSON]",
     .examples =
-        "ff call change_priority execution_id={fp:7}:550e8400-e29b-41d4-a716-446655440000 new_priority=100\n"
+        "ff call change_priority execution_id={fp:7}:550e8400-e29b-41d4-a716-446655440000 "
+        "new_priority=100\n"
         "ff call place_hold execution_id=EID\n"
         "ff call set_execution_tags '{\"execution_id\":\"EID\",\"tags\":{\"app.stage\":\"2\"}}'",
-    .notes =
-        "Lists of texts are a,b,c. Bytes are taken as they are in NAME=VALUE, as base64 in JSON. ff ops OPERATION shows the arguments.",
+    .notes = "Lists of texts are a,b,c. Bytes are taken as they are in NAME=VALUE, as base64\n"
+             "in JSON. ff ops OPERATION shows the arguments.",
     .run = run_call,
 };

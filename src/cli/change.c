@@ -144,7 +144,8 @@ const struct cli_verb cli_verb_cancel = {
     .usage = "cancel EID... | FILTER [--reason TEXT]",
     .examples = "ff cancel {fp:7}:550e8400-e29b-41d4-a716-446655440000 --reason 'wrong input'\n"
                 "ff cancel --lane images --yes",
-    .notes = "More than one is asked about first; --yes does not ask. Cancelling twice is fine.",
+    .notes = "More than one is asked about first; --yes does not ask. Cancelling twice is\n"
+             "fine.",
     .options = cancel_options,
     .run = run_cancel,
 };
@@ -162,8 +163,8 @@ const struct cli_verb cli_verb_replay = {
     .usage = "replay EID... | FILTER",
     .examples = "ff replay {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
                 "ff replay --lane images --state failed --yes",
-    .notes =
-        "A filter without --state means failed, expired, cancelled and skipped ones. They get fresh retries.",
+    .notes = "A filter without --state means failed, expired, cancelled and skipped ones.\n"
+             "They get fresh retries.",
     .options = replay_options,
     .run = run_replay,
 };

@@ -1,5 +1,6 @@
 /*
- * What every file of the command line shares: the verb table's row, the options of one invocation, exit codes and errors.
+ * What every file of the command line shares: the verb table's row, the options of one invocation, exit codes and
+ * errors.
  *
  * The command line is built on the public API only. A verb prints results on standard output and everything else on
  * standard error, and answers an exit code; nothing but main() ends the process.
@@ -35,7 +36,8 @@ enum cli_exit {
 
 enum cli_format { CLI_TABLE, CLI_JSON, CLI_JSONL };
 
-/* One option of a verb: --name, and -letter when letter is not 0. value is what its argument is called, NULL for a flag. */
+/* One option of a verb: --name, and -letter when letter is not 0. value is what its argument is called, NULL for a
+ * flag. */
 struct cli_option {
   const char *name;
   char letter;

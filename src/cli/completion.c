@@ -12,18 +12,18 @@ static void print_options_of(const struct cli_option *options) {
 static void bash(void) {
   size_t count;
   const struct cli_verb *const *verbs = cli_verbs(&count);
-  fputs(
-      "# bash completion for ff; put `eval \"$(ff completion bash)\"` into ~/.bashrc\n"
-      "_ff() {\n"
-      "  local word=${COMP_WORDS[COMP_CWORD]} verb= i options words\n"
-      "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-      "    case ${COMP_WORDS[i]} in --url|-o|--output|--namespace|--timeout) ((i++)) ;; -*) ;; "
-      "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
-      "  done\n"
-      "  case ${COMP_WORDS[COMP_CWORD-1]} in -o|--output) COMPREPLY=($(compgen -W 'table json jsonl' -- \"$word\")); "
-      "return ;; esac\n"
-      "  options='",
-      stdout);
+  fputs("# bash completion for ff; put `eval \"$(ff completion bash)\"` into ~/.bashrc\n"
+        "_ff() {\n"
+        "  local word=${COMP_WORDS[COMP_CWORD]} verb= i options words\n"
+        "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
+        "    case ${COMP_WORDS[i]} in --url|-o|--output|--namespace|--timeout) ((i++)) ;; -*) ;; "
+        "*) verb=${COMP_WORDS[i]}; break ;; esac\n"
+        "  done\n"
+        "  case ${COMP_WORDS[COMP_CWORD-1]} in\n"
+        "    -o|--output) COMPREPLY=($(compgen -W 'table json jsonl' -- \"$word\")); return ;;\n"
+        "  esac\n"
+        "  options='",
+        stdout);
   print_options_of(cli_global_options);
   fputs("'\n  words=\n  case $verb in\n    '') words='", stdout);
   for (size_t i = 0; i < count; i++) printf("%s ", verbs[i]->name);
@@ -80,9 +80,9 @@ static void zsh(void) {
     zsh_text(verbs[i]->summary);
     putchar('\'');
   }
-  fputs(
-      "\n    )\n    _describe verb verbs\n    return\n  fi\n  shift words\n  (( CURRENT-- ))\n  case $verb in\n",
-      stdout);
+  fputs("\n    )\n    _describe verb verbs\n    return\n  fi\n  shift words\n"
+        "  (( CURRENT-- ))\n  case $verb in\n",
+        stdout);
   for (size_t i = 0; i < count; i++) {
     printf("    %s) _arguments", verbs[i]->name);
     zsh_options(verbs[i]->options);

@@ -287,7 +287,7 @@ const struct cli_verb cli_verb_doctor = {
     .summary = "check that the store is healthy",
     .usage = "doctor",
     .examples = "ff doctor\nff doctor --url sqlite:.flowfabric/flowfabric.db",
-    .notes =
-        "One line a check: ok, warn or fail. Exit code 1 when one fails, 5 when the store does not open.",
+    .notes = "One line a check: ok, warn or fail. Exit code 1 when one fails, 5 when the\n"
+             "store does not open. It changes nothing.",
     .run = run_doctor,
 };

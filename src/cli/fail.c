@@ -28,7 +28,8 @@ int cli_exit_of(const struct ff_error *error) {
 static const char *hint_of(enum ff_code code) {
   switch (code) {
   case FF_CODE_store_busy:
-    return "one process owns a SQLite file: stop it, or only read (get, list, events, result, wait do), or use another --url";
+    return "one process owns a SQLite file: stop it, or only read (get, list, events, result, "
+           "wait do), or use another --url";
   case FF_CODE_store_read_only:
     return "the file can only be read here; check its permissions and ?mode=ro in --url";
   case FF_CODE_store_full: return "free some disk space; nothing that was acknowledged is lost";
@@ -36,7 +37,8 @@ static const char *hint_of(enum ff_code code) {
   case FF_CODE_requires_dev_mode:
     return "set FF_DEV_MODE=1 to consent to a store that can lose acknowledged work";
   case FF_CODE_execution_not_found:
-    return "an id looks like {fp:7}:550e8400-e29b-41d4-a716-446655440000; is --url the store it was made in?";
+    return "an id looks like {fp:7}:550e8400-e29b-41d4-a716-446655440000; is --url the store it "
+           "was made in?";
   case FF_CODE_execution_not_terminal: return "only ended executions can be replayed; see ff get";
   case FF_CODE_lane_not_accepting: return "ff lanes resume LANE lets it accept work again";
   case FF_CODE_config: return "see ff help for --url and the options of this verb";

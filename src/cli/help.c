@@ -46,25 +46,24 @@ void cli_print_help(FILE *out, const struct cli_verb *verb) {
 }
 
 void cli_print_overview(FILE *out) {
-  fputs(
-      "ff: durable execution from the command line\n\n"
-      "Examples:\n"
-      "  ff run jobs.txt -j 8                  run every line of a file; kill it, run it again: it goes on\n"
-      "  ff submit resize --payload '{\"id\":7}'  store work for a worker to claim\n"
-      "  ff list --state failed                what failed\n"
-      "  ff doctor                             is the store healthy\n\n"
-      "Verbs (ff help VERB):\n",
-      out);
+  fputs("ff: durable execution from the command line\n\n"
+        "Examples:\n"
+        "  ff run jobs.txt -j 8      run every line of a file; killed, it goes on\n"
+        "  ff submit resize -p @in   store work for a worker to claim\n"
+        "  ff list --state failed    what failed\n"
+        "  ff doctor                 is the store healthy\n\n"
+        "Verbs (ff help VERB):\n",
+        out);
   size_t count;
   const struct cli_verb *const *verbs = cli_verbs(&count);
   for (size_t i = 0; i < count; i++)
     fprintf(out, "  %-12s %s\n", verbs[i]->name, verbs[i]->summary);
   fputs("\nOptions of every verb:\n", out);
   print_options(out, cli_global_options);
-  fputs(
-      "\nExit codes: 0 done, 1 refused, 2 wrong command line, 3 not found, 4 no right, 5 store unreachable, busy or too slow,\n"
-      "6 what was waited for ended other than completed, 130 interrupted.\n",
-      out);
+  fputs("\nExit codes: 0 done, 1 refused, 2 wrong command line, 3 not found, 4 no right,\n"
+        "5 store unreachable, busy or too slow, 6 what was waited for ended other than\n"
+        "completed, 130 interrupted.\n",
+        out);
 }
 
 static int run_help(struct cli *cli, int argc, char **argv) {

@@ -57,6 +57,7 @@ static int list_executions(struct cli *cli, struct cli_selection *selection, int
   int code = cli_select(cli, selection, limit, list_one, &listing, &next);
   if (cli->format != CLI_TABLE) cli_list_end(&listing.list);
   else if (code == CLI_OK) cli_table_print(&listing.table, stdout);
+  cli_table_fini(&listing.table);
   if (code == CLI_OK && next)
     cli_note(cli, "ff: note: there are more: --all, --limit N, or --cursor %s", next);
   free(next);
@@ -93,9 +94,9 @@ const struct cli_verb cli_verb_list = {
         "ff list --state failed\n"
         "ff list --run jobs.txt                  the lines of a job file that `ff run` ran\n"
         "ff list --lane images --state waiting,delayed --all -o jsonl | wc -l",
-    .notes =
-        "States: waiting delayed rate_limited waiting_children active suspended resumable completed failed\n"
-        "cancelled expired skipped. Executions come in the order they were made.",
+    .notes = "States: waiting delayed rate_limited waiting_children active suspended\n"
+             "resumable completed failed cancelled expired skipped.\n"
+             "Executions come in the order they were made.",
     .options = options,
     .run = run_list,
 };
@@ -174,7 +175,8 @@ const struct cli_verb cli_verb_lanes = {
     .summary = "list lanes; pause, resume, drain or disable one",
     .usage = "lanes [pause|resume|drain|disable LANE]",
     .examples = "ff lanes\nff lanes pause images",
-    .notes = "paused: nothing is claimed. draining: no new work is accepted. disabled: neither.",
+    .notes = "paused: nothing is claimed. draining: no new work is accepted. disabled:\n"
+             "neither.",
     .words = "pause resume drain disable",
     .run = run_lanes,
 };

@@ -1,8 +1,8 @@
 /*
  * Opening the store for a verb: which file, how, and what to do when another process owns it.
  *
- * One process owns a SQLite file. A verb that only reads goes on beside the owner with mode=ro and says so; a verb that writes
- * waits a moment, because the owner may be another short command, and then shows the error.
+ * One process owns a SQLite file. A verb that only reads goes on beside the owner with mode=ro and says so; a verb
+ * that writes waits a moment, because the owner may be another short command, and then shows the error.
  */
 #include "args.h"
 
@@ -112,7 +112,8 @@ int cli_open(struct cli *cli, enum cli_access access) {
   if (file && access != CLI_WRITE && stat(path, &about) != 0)
     return cli_error(
         CLI_UNREACHABLE,
-        "transport: cannot open %s: %s\n    hint: ff submit and ff run make the file; is --url right?",
+        "transport: cannot open %s: %s\n    hint: ff submit and ff run make the file; is --url "
+        "right?",
         path, strerror(errno));
   enum ff_rc rc;
   if (file && access == CLI_WATCH) rc = open_read_only(cli, path, &error);

@@ -111,10 +111,14 @@ void cli_table_print(struct cli_table *table, FILE *out) {
     print_cut(out, table->cells[i], last ? room : 0);
     if (last) fputc('\n', out);
     else fprintf(out, "%*s", (int)(widths[column] - width_of(table->cells[i]) + 2), "");
-    free(table->cells[i]);
   }
-  free(table->cells);
   free(widths);
+  cli_table_fini(table);
+}
+
+void cli_table_fini(struct cli_table *table) {
+  for (size_t i = 0; i < table->count; i++) free(table->cells[i]);
+  free(table->cells);
   *table = (struct cli_table){0};
 }
 

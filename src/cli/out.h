@@ -16,6 +16,8 @@ void cli_table_init(struct cli_table *table, const char *const *headings, size_t
 void cli_table_add(struct cli_table *table, const char *const *cells);
 /* Prints and releases. The last column is cut at the terminal's width, never elsewhere. */
 void cli_table_print(struct cli_table *table, FILE *out);
+/* Releases without printing. */
+void cli_table_fini(struct cli_table *table);
 
 /* Two-column output of one thing: `name  value` lines. NULL and "" are left out. */
 void cli_show(FILE *out, const char *name, const char *value);

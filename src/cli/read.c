@@ -287,6 +287,7 @@ static int list_events(struct cli *cli, struct event_query *query) {
   int code = query->follow ? follow_events(cli, query) : read_events(cli, query);
   if (cli->format != CLI_TABLE) cli_list_end(&query->list);
   else if (!query->follow && code == CLI_OK) cli_table_print(&query->table, stdout);
+  cli_table_fini(&query->table);
   return code;
 }
 

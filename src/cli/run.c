@@ -1,8 +1,8 @@
 /*
  * ff run: runs every line of a job file once, durably.
  *
- * The main thread opens the store, submits the lines, starts the workers, and then only waits for signals and shows progress.
- * Nothing is remembered outside the store: killed at any instant, the same command line goes on from there.
+ * The main thread opens the store, submits the lines, starts the workers, and then only waits for signals and shows
+ * progress. Nothing is remembered outside the store: killed at any instant, the same command line goes on from there.
  */
 #include "run.h"
 
@@ -275,7 +275,8 @@ static void look_around(struct run *run, int64_t *quiet_since, bool *said) {
   if (*said || atomic_load(&run->stopping)) return;
   run_show_event(
       run, NULL,
-      "nothing to do right now: lines wait for their next try, or are held, or their lane is paused");
+      "nothing to do right now: lines wait for their next try, or are held, or their lane is "
+      "paused");
   *said = true;
 }
 
@@ -398,23 +399,26 @@ const struct cli_verb cli_verb_run = {
     .name = "run",
     .summary = "run every line of a job file once, durably",
     .usage = "run FILE [-j N] [--retry-failed]",
-    .examples =
-        "ff run jobs.txt -j 8              kill it whenever you like; the same command goes on\n"
-        "ff run jobs.txt --retry-failed    run what failed again\n"
-        "ff list --run jobs.txt            the lines and their states\n"
-        "printf 'gzip -k a.txt\\ngzip -k b.txt\\n' > jobs.txt && ff run jobs.txt",
-    .notes =
-        "A line is a shell command, or a JSON object:\n"
-        "  {\"command\": \"…\", \"priority\": 5, \"retries\": 3, \"timeout\": \"10s\", \"lane\": \"gpu\",\n"
-        "   \"capabilities\": [\"gpu\"]}\n"
-        "Blank lines and lines that begin with # are skipped.\n"
-        "\n"
-        "Exit status of a command: 0 completes the line; 64 to 78 (but not 75), 126 and 127 fail it for good;\n"
-        "anything else, a timeout and death by a signal are retried while retries are left.\n"
-        "Its last 64 KiB of output are kept: ff result EID, or the failure in ff get EID.\n"
-        "\n"
-        "A line is known by the file's path, its number and its text: add lines at the end, and changed lines\n"
-        "are new ones. The store is .flowfabric/flowfabric.db in this directory unless --url says otherwise.",
+    .examples = "ff run jobs.txt -j 8              killed whenever you like, the same goes on\n"
+                "ff run jobs.txt --retry-failed    run what failed again\n"
+                "ff list --run jobs.txt            the lines and their states",
+    .notes = "A line is a shell command, or a JSON object with \"command\" and, if wanted,\n"
+             "  \"priority\": 5           0 to 9000, larger runs first\n"
+             "  \"retries\": 3            0 to 1000\n"
+             "  \"timeout\": \"10s\"        or seconds; the command is killed then\n"
+             "  \"lane\": \"gpu\"           a lane of its own, to pause with ff lanes\n"
+             "  \"capabilities\": [\"gpu\"] runs only where --capability gpu is given\n"
+             "Blank lines and lines that begin with # are skipped.\n"
+             "\n"
+             "How a command ends: exit 0 completes the line. Exit 64 to 78 (but not 75),\n"
+             "126 and 127 fail it for good. Any other exit, a timeout and death by a signal\n"
+             "are retried while retries are left. The last 64 KiB of output are kept: see\n"
+             "ff result EID, or the failure in ff get EID.\n"
+             "\n"
+             "Ctrl-C gives the lines under way back; again kills their commands at once.\n"
+             "A line is known by the file's path, its number and its text: add lines at the\n"
+             "end; a changed line is a new one. The store is .flowfabric/flowfabric.db in\n"
+             "this directory unless --url says otherwise.",
     .options = options,
     .run = run_run,
 };

@@ -1,8 +1,8 @@
 /*
  * The insides of `ff run`: one run, its lines and its workers. Shared by run*.c only.
  *
- * Locks: run.lock guards the counters, every line's state and every worker's `held` part. It is never held during an engine call,
- * a fork or a wait. Only the worker that runs a line touches its process.
+ * Locks: run.lock guards the counters, every line's state and every worker's `held` part. It is never held during an
+ * engine call, a fork or a wait. Only the worker that runs a line touches its process.
  */
 #ifndef CLI_RUN_H
 #define CLI_RUN_H

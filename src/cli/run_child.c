@@ -1,8 +1,9 @@
 /*
- * One command: started in its own process group, watched until it ends, killed when its time is over or its lease is lost.
+ * One command: started in its own process group, watched until it ends, killed when its time is over or its lease is
+ * lost.
  *
- * What a command leaves running in its group is killed when the command itself ends. The parent-death signal belongs to the thread
- * that forked, so commands are started by the workers' own threads, which outlive them.
+ * What a command leaves running in its group is killed when the command itself ends. The parent-death signal belongs
+ * to the thread that forked, so commands are started by the workers' own threads, which outlive them.
  */
 #include "run.h"
 
@@ -163,7 +164,8 @@ static bool start(struct child *child, const struct run_line *line, const struct
   return ok;
 }
 
-/* Takes what there is; the ring keeps the last RUN_OUTPUT_MAX bytes. Endless output must not keep us from looking at the clock. */
+/* Takes what there is; the ring keeps the last RUN_OUTPUT_MAX bytes. Endless output must not keep us from looking at
+ * the clock. */
 static void take_output(struct child *child) {
   struct run_worker *worker = child->worker;
   for (int reads = 0; reads < READS_MAX; reads++) {

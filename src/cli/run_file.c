@@ -1,8 +1,8 @@
 /*
  * Reading a job file: shell lines, JSON lines, and every way they can be wrong.
  *
- * Nothing is submitted from here, and no line is taken before all are right. A bad line is named as file:line:column, columns
- * counting bytes from 1, with what was expected there.
+ * Nothing is submitted from here, and no line is taken before all are right. A bad line is named as file:line:column,
+ * columns counting bytes from 1, with what was expected there.
  */
 #include "run_file.h"
 
@@ -109,7 +109,8 @@ static bool take_timeout(struct line *line, struct run_job *job, const struct cl
       job->timeout_ms > TIMEOUT_MAX_DAYS * 86400000LL)
     return wrong(
         line, member->offset,
-        "\"timeout\" expects seconds or a duration such as \"10s\", more than 0 and at most %d days",
+        "\"timeout\" expects seconds or a duration such as \"10s\", more than 0 and at most %d "
+        "days",
         TIMEOUT_MAX_DAYS);
   return true;
 }
@@ -160,10 +161,10 @@ static bool take_member(struct line *line, struct run_job *job, const struct cli
   case 4: return take_timeout(line, job, member);
   case 5: return take_capabilities(line, job, member);
   default:
-    return wrong(
-        line, member->key_offset,
-        "unknown member \"%.*s\"; expected command, lane, priority, retries, timeout or capabilities",
-        member->key.len > 64 ? 64 : (int)member->key.len, member->key.ptr);
+    return wrong(line, member->key_offset,
+                 "unknown member \"%.*s\"; expected command, lane, priority, retries, timeout or "
+                 "capabilities",
+                 member->key.len > 64 ? 64 : (int)member->key.len, member->key.ptr);
   }
 }
 

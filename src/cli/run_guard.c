@@ -1,9 +1,10 @@
 /*
  * The guard: a small process that kills every command still running when the runner is gone, however it went.
  *
- * The parent-death signal reaches only the shell a worker started, not what that shell started. The guard reads the groups from a
- * pipe; when the runner dies the pipe ends and the guard kills them all. A command enters itself before it becomes the shell, so no
- * instant is left uncovered; it is taken out while its process id is still held by the zombie, so no other process can be hit.
+ * The parent-death signal reaches only the shell a worker started, not what that shell started. The guard reads the
+ * groups from a pipe; when the runner dies the pipe ends and the guard kills them all. A command enters itself before
+ * it becomes the shell, so no instant is left uncovered; it is taken out while its process id is still held by the
+ * zombie, so no other process can be hit.
  */
 #include "run.h"
 

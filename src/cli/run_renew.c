@@ -1,8 +1,8 @@
 /*
  * The renewal thread of `ff run`: one call renews what every worker holds, each third of the lease's time.
  *
- * It runs apart from the workers so that no command, however busy, can cost its own lease. A lease that is refused, or that could
- * not be renewed in time, marks its worker, which kills the command.
+ * It runs apart from the workers so that no command, however busy, can cost its own lease. A lease that is refused,
+ * or that could not be renewed in time, marks its worker, which kills the command.
  */
 #include "run.h"
 

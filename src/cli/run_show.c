@@ -99,13 +99,14 @@ static void summary_json(struct run *run, const struct run_counts *c, int64_t el
   cli_json_text(stdout, run->file.path, strlen(run->file.path));
   printf(",\"lane\":\"%s\",\"url\":", run->file.lanes[0]);
   text_or_null(run->cli->url);
-  printf(
-      ",\"lines\":%zu,\"completed\":%zu,\"failed\":%zu,\"already_completed\":%zu,\"already_failed\":%zu,"
-      "\"forgotten\":%zu,\"retried\":%zu,\"not_ended\":%zu,\"interrupted\":%s,\"elapsed_ms\":%" PRId64
-      ",\"rate_per_s\":%.2f,\"failures\":[",
-      c->total, c->done, c->failed, c->done_before, c->failed_before, c->forgotten, c->retried,
-      c->left + c->unmatched, atomic_load(&run->stopping) && run->code == CLI_OK ? "true" : "false",
-      elapsed, rate_of(run, c));
+  bool interrupted = atomic_load(&run->stopping) && run->code == CLI_OK;
+  printf(",\"lines\":%zu,\"completed\":%zu,\"failed\":%zu", c->total, c->done, c->failed);
+  printf(",\"already_completed\":%zu,\"already_failed\":%zu", c->done_before, c->failed_before);
+  printf(",\"forgotten\":%zu,\"retried\":%zu", c->forgotten, c->retried);
+  printf(",\"not_ended\":%zu,\"interrupted\":%s", c->left + c->unmatched,
+         interrupted ? "true" : "false");
+  printf(",\"elapsed_ms\":%" PRId64 ",\"rate_per_s\":%.2f,\"failures\":[", elapsed,
+         rate_of(run, c));
   bool first = true;
   for (size_t i = 0; i < run->file.job_count; i++) {
     const struct run_line *line = &run->lines[i];

@@ -1,9 +1,9 @@
 /*
  * What `ff run` asks of the store before its workers start: submit every line, and go on from an earlier run.
  *
- * A line already submitted answers duplicate. What an earlier run left is read once, lane by lane: ended lines are counted, leases of
- * the dead runner are taken away and their lines made claimable at once, lines no longer in the file are put on hold so that nobody
- * runs them by accident.
+ * A line already submitted answers duplicate. What an earlier run left is read once, lane by lane: ended lines are
+ * counted, leases of the dead runner are taken away and their lines made claimable at once, lines no longer in the
+ * file are put on hold so that nobody runs them by accident.
  */
 #include "run.h"
 
@@ -21,8 +21,8 @@ static const char hold_detail[] = "its line is no longer in the job file";
 
 /* ---- submitting ---- */
 
-/* The engine's own timer is a backstop: it must not be due before the lease of a dead runner is, or an interrupted line would count
- * as timed out. The runner itself ends a command in time. */
+/* The engine's own timer is a backstop: it must not be due before the lease of a dead runner is, or an interrupted
+ * line would count as timed out. The runner itself ends a command in time. */
 static void write_policy(FILE *out, const struct run *run, const struct run_job *job) {
   fprintf(out,
           "{\"retry_policy\":{\"max_retries\":%" PRId32 ",\"backoff\":{\"type\":\"exponential\","

@@ -1,8 +1,9 @@
 /*
- * A worker of `ff run`: claims a line, runs its command, tells the engine how it ended, again and again until no line is left.
+ * A worker of `ff run`: claims a line, runs its command, tells the engine how it ended, again and again until no line
+ * is left.
  *
- * The engine decides what an end means (retry or final); this file only says what happened. Idle workers queue up: one of them
- * waits for work in the engine, the others for their turn.
+ * The engine decides what an end means (retry or final); this file only says what happened. Idle workers queue up:
+ * one of them waits for work in the engine, the others for their turn.
  */
 #include "run.h"
 
@@ -365,7 +366,8 @@ static void report(struct run_worker *worker, struct run_line *line, struct held
   drop(held);
 }
 
-/* A line whose command another worker is still killing waits until that is over: two of one line never run at once here. */
+/* A line whose command another worker is still killing waits until that is over: two of one line never run at once
+ * here. */
 static bool begin(struct run *run, struct run_line *line, uint32_t attempt) {
   pthread_mutex_lock(&run->lock);
   while (line->state == RUN_RUNNING && !atomic_load(&run->stopping))

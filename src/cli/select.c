@@ -16,7 +16,8 @@ static int check_states(struct cli *cli, const char *value) {
     if (ff_word_parse(FF_WORD_public_state, (struct ff_str){at, len}) < 0)
       return cli_usage(
           cli,
-          "--state: '%.*s' is no state (waiting delayed rate_limited waiting_children active suspended resumable "
+          "--state: '%.*s' is no state (waiting delayed rate_limited waiting_children active "
+          "suspended resumable "
           "completed failed cancelled expired skipped)",
           (int)len, at);
     at += len + (at[len] == ',');

@@ -33,8 +33,8 @@ struct cli_selection {
 int cli_select_option(struct cli *cli, struct cli_selection *selection, int option,
                       const char *value);
 void cli_select_fini(struct cli_selection *selection);
-/* Calls each for up to `limit` executions, page by page, until it answers false. *next (may be NULL) receives the cursor when there are
- * more; free it. CLI_OK or the exit code after the error was printed. */
+/* Calls each for up to `limit` executions, page by page, until it answers false. *next (may be NULL) receives the
+ * cursor when there are more; free it. CLI_OK or the exit code after the error was printed. */
 int cli_select(struct cli *cli, struct cli_selection *selection, int64_t limit,
                bool (*each)(void *user, const struct ff_execution *execution), void *user,
                char **next);

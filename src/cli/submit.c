@@ -159,8 +159,8 @@ const struct cli_verb cli_verb_submit = {
     .examples = "ff submit resize --payload '{\"id\":7}' --lane images\n"
                 "ff submit import --payload @rows.csv --key import-2025-11-21\n"
                 "ff submit report --delay 10m --policy '{\"retry_policy\":{\"max_retries\":5}}'",
-    .notes =
-        "With --key the same submission may be repeated safely: the first one's id is printed again.",
+    .notes = "With --key the same submission may be repeated safely: the first one's id is\n"
+             "printed again.",
     .options = options,
     .run = run,
 };

@@ -1,8 +1,8 @@
 /*
  * ff wait and ff result: waiting for executions to end, and what they left.
  *
- * A waiter never owns a SQLite file, or nobody could work on what it waits for: it reads beside the owner. Changes made by another
- * process are found by asking again; the pause grows from 20 ms to 250 ms.
+ * A waiter never owns a SQLite file, or nobody could work on what it waits for: it reads beside the owner. Changes
+ * made by another process are found by asking again; the pause grows from 20 ms to 250 ms.
  */
 #include "watch.h"
 
@@ -199,8 +199,8 @@ const struct cli_verb cli_verb_wait = {
     .usage = "wait EID... [--timeout DURATION]",
     .examples =
         "ff wait {fp:7}:550e8400-e29b-41d4-a716-446655440000 --timeout 30s && echo completed",
-    .notes =
-        "Exit code 0: all completed. 6: one ended otherwise. 5: the time ran out. 3: there is no such execution.",
+    .notes = "Exit code 0: all completed. 6: one ended otherwise. 5: the time ran out.\n"
+             "3: there is no such execution.",
     .run = run_wait,
 };
 
@@ -226,8 +226,8 @@ const struct cli_verb cli_verb_result = {
     .summary = "print what an execution left, byte for byte",
     .usage = "result EID [--out FILE]",
     .examples = "ff result {fp:7}:550e8400-e29b-41d4-a716-446655440000 > result.bin",
-    .notes =
-        "With -o json: an object with the bytes as base64, and as text when they are text. Exit code 3 when there is none.",
+    .notes = "With -o json: an object with the bytes as base64, and as text when they are\n"
+             "text. Exit code 3 when there is none.",
     .options = result_options,
     .run = run_result,
 };
