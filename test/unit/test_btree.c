@@ -222,6 +222,31 @@ static void removing_from_the_end_and_the_middle(void **state) {
   world_free(w);
 }
 
+/* A run of puts, all of it removed again, and a put where it was: the shortcut to the last leaf
+ * must notice. */
+static void runs_that_come_and_go(void **state) {
+  (void)state;
+  struct world *w = world_new(11);
+  for (unsigned round = 0; round < 60; round++) {
+    uint64_t base = draw(w, 1000) * 1000;
+    unsigned length = 1 + (unsigned)draw(w, 300);
+    bool backwards = draw(w, 2);
+    for (unsigned i = 0; i < length; i++) {
+      struct key k = number_key(base + i, 1);
+      put(w, &k);
+    }
+    for (unsigned i = 0; i < length; i++) {
+      struct key k = number_key(base + (backwards ? length - 1 - i : i), 1);
+      cut(w, &k);
+    }
+    struct key again = number_key(base + draw(w, length), 2);
+    put(w, &again);
+    btree_check(&w->tree);
+  }
+  check_all(w);
+  world_free(w);
+}
+
 static void an_empty_tree_answers(void **state) {
   (void)state;
   struct world *w = world_new(1);
@@ -262,6 +287,7 @@ int main(void) {
       cmocka_unit_test(random_operations_match_a_sorted_array),
       cmocka_unit_test(a_queue_leaves_nothing_behind),
       cmocka_unit_test(removing_from_the_end_and_the_middle),
+      cmocka_unit_test(runs_that_come_and_go),
       cmocka_unit_test(an_empty_tree_answers),
       cmocka_unit_test(keys_of_any_length),
   };
