@@ -192,7 +192,7 @@ static void begin_kill(struct child *child, enum run_end end) {
 }
 
 /* Reasons from outside: a lost lease, the end of the run. */
-static void look_up(struct child *child) {
+static void hear(struct child *child) {
   struct run_worker *worker = child->worker;
   uint64_t count;
   while (read(worker->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR) {}
@@ -221,14 +221,14 @@ static int poll_timeout(const struct child *child) {
 }
 
 /* A killed group is waited for until it closed its output: its members may need their grace too. */
-static bool is_over(const struct child *child) {
+static bool is_finished(const struct child *child) {
   return child->exited &&
          (!child->killing || child->output_over || cli_monotonic_ms() >= child->kill_at);
 }
 
 static void watch(struct child *child) {
-  look_up(child); /* the run may be over already */
-  while (!is_over(child)) {
+  hear(child); /* the run may be over already */
+  while (!is_finished(child)) {
     struct pollfd fds[] = {{child->worker->wake_fd, POLLIN, 0},
                            {child->output_over ? -1 : child->out, POLLIN, 0},
                            {child->exited ? -1 : child->pidfd, POLLIN, 0}};
@@ -236,7 +236,7 @@ static void watch(struct child *child) {
     if (fds[1].revents) take_output(child);
     if (!child->exited) child->exited = has_exited(child);
     if (child->exited && !child->killing) break; /* it was first: its own end counts */
-    if (fds[0].revents) look_up(child);
+    if (fds[0].revents) hear(child);
     int64_t now = cli_monotonic_ms();
     if (now >= child->timeout_at) begin_kill(child, RUN_TIMED_OUT);
     if (child->killing && now >= child->kill_at && !child->exited) {
