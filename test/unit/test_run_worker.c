@@ -1,8 +1,9 @@
 /*
- * A worker of `ff run` against an engine in this process: what no other process can do yet to a line that is running, cancelling it
- * and revoking its lease, must kill the command's whole group at once and leave nothing half told.
+ * A worker of `ff run` against an engine in this process: what no other process can do yet to a line that is running,
+ * cancelling it and revoking its lease, must kill the command's whole group at once and leave nothing half told.
  *
- * The files under test are included, because the program exports nothing; what they need of the others is replaced below.
+ * The files under test are included, because the program exports nothing; what they need of the others is replaced
+ * below.
  */
 #include "src/cli/run_child.c"
 #include "src/cli/run_guard.c"
