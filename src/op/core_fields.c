@@ -43,7 +43,8 @@ static struct ff_str attempt_index_text(const struct execution *x, struct arena 
 static struct ff_str renewal_deadline_text(const struct execution *x, struct arena *arena) {
   if (x->lease_expires_at == 0) return absent;
   int64_t ttl_ms = x->lease_expires_at - x->lease_last_renewed_at;
-  return arena_printf(arena, "%lld", (long long)(x->lease_last_renewed_at + ttl_ms * 2 / 3));
+  int64_t two_thirds_ms = ttl_ms / 3 * 2 + ttl_ms % 3 * 2 / 3; /* a lease may be for ever */
+  return arena_printf(arena, "%lld", (long long)(x->lease_last_renewed_at + two_thirds_ms));
 }
 
 #define STORED(name) {#name, #name, false, NULL}
