@@ -96,6 +96,10 @@ int cli_fail_about(const struct cli *cli, const char *subject, const struct ff_e
 int cli_exit_of(const struct ff_error *error);
 /* A wrong command line; names the help to read. */
 int cli_usage(const struct cli *cli, const char *format, ...) CLI_PRINTF(2, 3);
+/* There is no such execution. */
+int cli_missing(const struct cli *cli, const char *execution_id);
+/* Points at the store of `ff run` in this directory, when that may be what was meant. */
+void cli_hint_run_store(const struct cli *cli);
 /* Anything else; `code` is the exit code to answer. */
 int cli_error(int code, const char *format, ...) CLI_PRINTF(2, 3);
 /* A line for people on standard error, unless -q. */
@@ -104,6 +108,11 @@ void cli_note(const struct cli *cli, const char *format, ...) CLI_PRINTF(2, 3);
 int cli_confirm(const struct cli *cli, const char *format, ...) CLI_PRINTF(2, 3);
 
 /* ---- opening ---- */
+/* Where `ff run` keeps its store unless --url says otherwise. */
+#define CLI_RUN_DIRECTORY ".flowfabric"
+#define CLI_RUN_PATH CLI_RUN_DIRECTORY "/flowfabric.db"
+#define CLI_RUN_URL "sqlite:" CLI_RUN_PATH
+
 enum cli_access {
   CLI_READ,  /* falls back to reading beside the process that owns the file */
   CLI_WATCH, /* never owns the file, so that others can work on what is watched */

@@ -89,6 +89,17 @@ int cli_usage(const struct cli *cli, const char *format, ...) {
   return CLI_USAGE;
 }
 
+void cli_hint_run_store(const struct cli *cli) {
+  if (cli->url || access(CLI_RUN_PATH, F_OK) != 0) return;
+  fprintf(stderr, "    hint: the store of ff run here is --url sqlite:%s\n", CLI_RUN_PATH);
+}
+
+int cli_missing(const struct cli *cli, const char *execution_id) {
+  cli_error(CLI_MISSING, "execution_not_found: there is no execution %s", execution_id);
+  cli_hint_run_store(cli);
+  return CLI_MISSING;
+}
+
 int cli_error(int code, const char *format, ...) {
   fflush(stdout);
   fputs("ff: ", stderr);

@@ -6,9 +6,11 @@
 #include "args.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_verb *const verbs[] = {
     &cli_verb_run,        &cli_verb_submit,  &cli_verb_get,    &cli_verb_list,   &cli_verb_events,
@@ -70,9 +72,19 @@ static int run_verb(struct cli *cli, int argc, char **argv) {
   return code;
 }
 
+/* Started with standard files closed, the next file opened would become one of them. */
+static void open_standard_files(void) {
+  int fd;
+  do {
+    fd = open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= 2);
+  if (fd > 2) close(fd);
+}
+
 int main(int argc, char **argv) {
   struct cli cli = {.timeout_ms = -1};
   bool help = false, version = false;
+  open_standard_files();
   signal(SIGPIPE, SIG_IGN);
   int verb = cli_args_global(&cli, argc, argv, &help, &version);
   if (verb < 0) return CLI_USAGE;

@@ -109,12 +109,12 @@ int cli_open(struct cli *cli, enum cli_access access) {
   char path[4096];
   bool file = cli_store_path(cli, path, sizeof(path));
   struct stat about;
-  if (file && access != CLI_WRITE && stat(path, &about) != 0)
-    return cli_error(
-        CLI_UNREACHABLE,
-        "transport: cannot open %s: %s\n    hint: ff submit and ff run make the file; is --url "
-        "right?",
-        path, strerror(errno));
+  if (file && access != CLI_WRITE && stat(path, &about) != 0) {
+    cli_error(CLI_UNREACHABLE, "transport: cannot open %s: %s", path, strerror(errno));
+    fputs("    hint: ff submit and ff run make the file; is --url right?\n", stderr);
+    cli_hint_run_store(cli);
+    return CLI_UNREACHABLE;
+  }
   enum ff_rc rc;
   if (file && access == CLI_WATCH) rc = open_read_only(cli, path, &error);
   else if (file && access == CLI_READ) rc = open_reader(cli, path, &error);

@@ -13,10 +13,6 @@ static int open_for_one(struct cli *cli, const struct cli_args *args) {
   return cli_open(cli, CLI_READ);
 }
 
-static int missing(const char *execution_id) {
-  return cli_error(CLI_MISSING, "execution_not_found: there is no execution %s", execution_id);
-}
-
 static void show_number(const char *name, uint64_t value) {
   char text[32];
   if (!value) return;
@@ -103,7 +99,7 @@ static int run_get(struct cli *cli, int argc, char **argv) {
   if (ff_describe_execution(cli->engine, &call, &found, &error) != FF_OK)
     return cli_fail_about(cli, args.words[0], &error);
   if (found.outcome == FF_outcome_none) {
-    code = missing(args.words[0]);
+    code = cli_missing(cli, args.words[0]);
   } else if (cli->format == CLI_TABLE) {
     show_execution(&found.execution);
   } else {
@@ -168,7 +164,7 @@ static int run_attempts(struct cli *cli, int argc, char **argv) {
   call.execution_id = ff_text(args.words[0]);
   if (ff_list_attempts(cli->engine, &call, &found, &error) != FF_OK)
     return cli_fail_about(cli, args.words[0], &error);
-  if (found.outcome == FF_outcome_none) code = missing(args.words[0]);
+  if (found.outcome == FF_outcome_none) code = cli_missing(cli, args.words[0]);
   else print_attempts(cli, &found.attempts);
   ff_clear(&found);
   return code;
@@ -252,7 +248,7 @@ static int read_events(struct cli *cli, struct event_query *query) {
     }
     more = found.more;
     ff_clear(&found);
-    if (none) return missing(query->execution_id);
+    if (none) return cli_missing(cli, query->execution_id);
   }
   return CLI_OK;
 }

@@ -234,19 +234,29 @@ static int open_store(struct run *run) {
 }
 
 /* ---- running ---- */
+static void stop_renewer(struct run *run, pthread_t renewer) {
+  pthread_mutex_lock(&run->lock);
+  run->renewer_over = true;
+  pthread_cond_broadcast(&run->renewer);
+  pthread_mutex_unlock(&run->lock);
+  pthread_join(renewer, NULL);
+}
+
+/* As many workers as the system lets us have; false when that is none. */
 static bool start_workers(struct run *run, pthread_t *renewer) {
+  unsigned started = 0;
   if (pthread_create(renewer, NULL, run_renewer_main, run) != 0) return false;
   run->workers_left = run->worker_count;
-  for (unsigned i = 0; i < run->worker_count; i++) {
-    if (pthread_create(&run->workers[i].thread, NULL, run_worker_main, &run->workers[i]) == 0)
-      continue;
-    pthread_mutex_lock(&run->lock);
-    run->workers_left -= run->worker_count - i;
-    pthread_mutex_unlock(&run->lock);
-    run->worker_count = i;
-    return i > 0;
+  for (; started < run->worker_count; started++) {
+    struct run_worker *worker = &run->workers[started];
+    worker->started = pthread_create(&worker->thread, NULL, run_worker_main, worker) == 0;
+    if (!worker->started) break;
   }
-  return true;
+  pthread_mutex_lock(&run->lock);
+  run->workers_left -= run->worker_count - started;
+  pthread_mutex_unlock(&run->lock);
+  if (!started) stop_renewer(run, *renewer);
+  return started > 0;
 }
 
 static void stop(struct run *run) {
@@ -259,6 +269,13 @@ static void stop(struct run *run) {
     _exit(CLI_INTERRUPTED); /* the guard kills what is left */
   }
   run_wake_all(run);
+}
+
+void run_poll_signals(struct run *run) {
+  sigset_t set = own_signals();
+  struct timespec now = {0};
+  int number = sigtimedwait(&set, NULL, &now);
+  if (number > 0 && number != SIGUSR1) stop(run);
 }
 
 /* Nothing runs although lines are left: somebody else ended, held or paused them, or they wait for their next try. */
@@ -301,14 +318,6 @@ static void wait_for_workers(struct run *run) {
   }
 }
 
-static void stop_renewer(struct run *run, pthread_t renewer) {
-  pthread_mutex_lock(&run->lock);
-  run->renewer_over = true;
-  pthread_cond_broadcast(&run->renewer);
-  pthread_mutex_unlock(&run->lock);
-  pthread_join(renewer, NULL);
-}
-
 static int run_lines(struct run *run) {
   pthread_t renewer;
   run->main_thread = pthread_self();
@@ -317,7 +326,8 @@ static int run_lines(struct run *run) {
     if (!start_workers(run, &renewer))
       return cli_error(CLI_UNREACHABLE, "cannot start threads: %s", strerror(errno));
     wait_for_workers(run);
-    for (unsigned i = 0; i < run->worker_count; i++) pthread_join(run->workers[i].thread, NULL);
+    for (unsigned i = 0; i < run->worker_count; i++)
+      if (run->workers[i].started) pthread_join(run->workers[i].thread, NULL);
     stop_renewer(run, renewer);
     run_show_progress(run, true);
   }

@@ -58,6 +58,7 @@ struct run_worker {
   struct run *run;
   pthread_t thread;
   unsigned index;
+  bool started;
   int wake_fd; /* eventfd: look at `held.lost` and run->stopping */
   uint64_t claims;
   struct run_held held;
@@ -105,6 +106,8 @@ struct run_line *run_find(struct run *run, const char *execution_id);
 void run_fatal(struct run *run, const struct ff_error *error);
 /* Tells every worker to look up (after `stopping` or `lost` changed). */
 void run_wake_all(struct run *run);
+/* Acts on signals that wait, without waiting for one. Main thread only. */
+void run_poll_signals(struct run *run);
 /* Changes a line's state and the counters. how and last may be NULL; both are copied. Call with run->lock held. */
 void run_settle(struct run *run, struct run_line *line, enum run_state state, const char *how,
                 const char *last);

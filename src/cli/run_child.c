@@ -73,7 +73,7 @@ static void set_environment(struct launch *launch, const struct run_worker *work
 
 /* A file in memory with the command in it; -1 with errno. */
 static int script_file(struct ff_str command) {
-  int fd = memfd_create("ff-run-command", 0);
+  int fd = memfd_create("ff-run-command", MFD_CLOEXEC);
   for (size_t at = 0; fd >= 0 && at < command.len;) {
     ssize_t put = write(fd, command.ptr + at, command.len - at);
     if (put < 0 && errno == EINTR) continue;

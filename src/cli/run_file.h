@@ -7,10 +7,6 @@
 #include "cli.h"
 #include "json.h"
 
-/* Where `ff run` keeps its store unless --url says otherwise, and the directory of it. */
-#define CLI_RUN_DIRECTORY ".flowfabric"
-#define CLI_RUN_URL "sqlite:.flowfabric/flowfabric.db"
-
 enum {
   RUN_LINE_MAX = 1024 * 1024,        /* bytes of one line */
   RUN_FILE_MAX = 1024 * 1024 * 1024, /* bytes of a job file */

@@ -141,7 +141,10 @@ static void show_failures(struct run *run, const struct run_counts *c) {
   }
   cli_table_print(&table, stdout);
   if (shown < c->failed) printf("… and %zu more\n", c->failed - shown);
-  printf("run them again: ff run %s --retry-failed\n", run->file.name);
+  bool own = strcmp(run->cli->url, CLI_RUN_URL) == 0;
+  const char *option = own ? "" : " --url ", *url = own ? "" : run->cli->url;
+  printf("more of them: ff list --run %s --state failed%s%s\n", run->file.name, option, url);
+  printf("run them again: ff run %s --retry-failed%s%s\n", run->file.name, option, url);
 }
 
 static void summary_text(struct run *run, const struct run_counts *c, int64_t elapsed) {

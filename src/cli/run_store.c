@@ -161,7 +161,10 @@ int run_submit(struct run *run) {
        i++) {
     const struct run_job *job = &run->file.jobs[i];
     bool full = chunk.count == CHUNK_ITEMS || chunk.bytes + job->command.len > CHUNK_BYTES;
-    if (full && chunk.count) code = submit_chunk(run, &chunk);
+    if (full && chunk.count) {
+      code = submit_chunk(run, &chunk);
+      run_poll_signals(run);
+    }
     if (code == CLI_OK) add_item(run, &chunk, job);
   }
   if (code == CLI_OK && chunk.count) code = submit_chunk(run, &chunk);

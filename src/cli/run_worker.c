@@ -382,7 +382,8 @@ static bool begin(struct run *run, struct run_line *line, uint32_t attempt) {
 static void work(struct run_worker *worker, struct held_task *held) {
   struct run *run = worker->run;
   struct run_line *line = run_find(run, held->task->execution_id.text);
-  if (!line || !begin(run, line, held->task->attempt_index)) {
+  bool stopping = atomic_load(&run->stopping);
+  if (!line || stopping || !begin(run, line, held->task->attempt_index)) {
     /* Of a line that is no longer in the file: it is left alone. */
     give_back(worker, held->task, cli_now_ms() + (line ? 0 : PARK_MS));
     show_held(worker, NULL, 0);

@@ -19,10 +19,6 @@ static bool is_ended(const struct ff_execution *execution) {
   return execution->lifecycle_phase == FF_lifecycle_phase_terminal;
 }
 
-static int missing(const char *execution_id) {
-  return cli_error(CLI_MISSING, "execution_not_found: there is no execution %s", execution_id);
-}
-
 /* One look, or in the process that owns the store one wait of at most a slice. */
 static enum ff_rc look(struct cli *cli, const char *execution_id, int64_t slice_ms,
                        struct ff_describe_execution_result *out, struct ff_error *error) {
@@ -54,7 +50,7 @@ int cli_watch(struct cli *cli, const char *execution_id,
       return cli_fail_about(cli, execution_id, &error);
     if (execution->outcome == FF_outcome_none) {
       ff_clear(execution);
-      return missing(execution_id);
+      return cli_missing(cli, execution_id);
     }
     if (is_ended(&execution->execution)) return CLI_OK;
     left = until - cli_monotonic_ms();
@@ -97,7 +93,7 @@ static int no_result(struct cli *cli, const char *execution_id) {
     return cli_fail_about(cli, execution_id, &error);
   int code = CLI_MISSING;
   if (found.outcome == FF_outcome_none) {
-    missing(execution_id);
+    cli_missing(cli, execution_id);
   } else {
     const char *state = ff_word(FF_WORD_public_state, found.execution.public_state);
     bool completed = found.execution.public_state == FF_public_state_completed;
