@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define START 1700000000000
-#define VARIABLES 128
+#define VARIABLES 512
 #define BEGUN 16
 #define LINE_MAX_BYTES 65536 /* as written; expanded it may be of any length */
 
