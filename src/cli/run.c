@@ -344,9 +344,9 @@ static int prepare(struct run *run) {
   if (code == CLI_OK) code = run_resume(run);
   if (code != CLI_OK) return code;
   size_t before = run->counts.done_before + run->counts.failed_before;
-  cli_note(run->cli, "%zu lines%s, %u at once, in %s lane %s", run->file.job_count,
-           before ? " (some ended in an earlier run)" : "", run->worker_count, run->cli->url,
-           run->file.lanes[0]);
+  cli_note(run->cli, "%zu line%s%s, %u at once, in %s lane %s", run->file.job_count,
+           run->file.job_count == 1 ? "" : "s", before ? " (some ended in an earlier run)" : "",
+           run->worker_count, run->cli->url, run->file.lanes[0]);
   return CLI_OK;
 }
 

@@ -149,9 +149,10 @@ static void show_failures(struct run *run, const struct run_counts *c) {
 
 static void summary_text(struct run *run, const struct run_counts *c, int64_t elapsed) {
   char span[32];
-  printf("%zu lines: %zu completed, %zu failed", c->total, c->done, c->failed);
+  printf("%zu line%s: %zu completed, %zu failed", c->total, c->total == 1 ? "" : "s", c->done,
+         c->failed);
   if (c->left + c->unmatched) printf(", %zu not ended", c->left + c->unmatched);
-  if (c->retried) printf(", %zu retries", c->retried);
+  if (c->retried) printf(", %zu retr%s", c->retried, c->retried == 1 ? "y" : "ies");
   if (c->done_before + c->failed_before)
     printf(", %zu had ended before", c->done_before + c->failed_before);
   printf("; %s, %.1f lines/s\n", cli_span_text(elapsed, span), rate_of(run, c));

@@ -18,7 +18,7 @@ awk -v n="$total" 'BEGIN {
 # Random pauses that are the same for the same seed.
 seed=${FF_SEED:-$$}
 echo "seed $seed"
-pauses=$(awk -v s="$seed" -v n="$rounds" 'BEGIN { srand(s); for (i = 0; i < n; i++) printf "%.2f ", 0.15 + rand() * 0.9 }')
+pauses=$(awk -v s="$seed" -v n="$rounds" 'BEGIN { srand(s); for (i = 0; i < n; i++) printf "%.2f ", 0.02 + rand() * rand() * 1.4 }')
 
 for pause in $pauses; do
   "$FF" run jobs.txt -j 4 >run.out 2>run.err &
