@@ -8,72 +8,149 @@
  */
 #include "store/sqlite_impl.h"
 
-/* Binds what UPDATE sets; answers the next free parameter. */
-static int bind_changes(struct sqlite_session *c, sqlite3_stmt *st, const struct store_write *w) {
-  const struct sqlite_layout *layout = sqlite_layout(w->record_kind);
-  bool insert = w->kind == STORE_INSERT;
-  int at = 1;
-  for (unsigned i = 0; i < layout->hot_count; i++)
-    if (insert || !(layout->hot[i]->flags & FIELD_FIXED))
-      sqlite_bind_field(st, at++, layout->hot[i], w->record);
-  if (insert)
-    sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
-  if (record_infos[w->record_kind].has_cold) {
-    struct ff_str cold = record_cold_encode(w->record_kind, w->record, &c->scratch);
-    if (cold.ptr) sqlite3_bind_text(st, at++, cold.ptr, (int)cold.len, SQLITE_STATIC);
-    else sqlite3_bind_null(st, at++);
+static const struct record_head *head_of(const void *record) {
+  return record;
+}
+
+/* The cold column, from parameter `at` on; answers the next free parameter. */
+static int bind_cold(struct sqlite_session *c, struct sqlite_prepared *p, int at,
+                     enum record_kind kind, const void *record) {
+  const struct sqlite_layout *layout = sqlite_layout(kind);
+  const struct record_info *info = &record_infos[kind];
+  if (!info->has_cold) return at;
+  struct ff_str cold = {NULL, 0};
+  if (memcmp((const uint8_t *)record + layout->hot_size,
+             (const uint8_t *)layout->blank + layout->hot_size, info->size - layout->hot_size))
+    cold = record_cold_encode(kind, record, &c->scratch);
+  if (cold.ptr) {
+    sqlite3_bind_text(p->st, at, cold.ptr, (int)cold.len, SQLITE_STATIC);
+    p->bound[at] = SQLITE_BOUND_OTHER;
+  } else if (p->bound[at] != SQLITE_BOUND_NULL) {
+    sqlite3_bind_null(p->st, at);
+    p->bound[at] = SQLITE_BOUND_NULL;
   }
-  if (!insert)
-    sqlite3_bind_int64(st, at++, (int64_t)((const struct record_head *)w->record)->version);
-  return at;
+  return at + 1;
 }
 
 static enum sqlite_statement statement_of(const struct store_write *w) {
-  bool by_row = ((const struct record_head *)w->record)->store_row != 0;
-  switch (w->kind) {
-    case STORE_INSERT: return SQLITE_ST_INSERT;
-    case STORE_UPDATE: return by_row ? SQLITE_ST_UPDATE_ROW : SQLITE_ST_UPDATE_KEY;
-    case STORE_DELETE: break;
-  }
+  bool by_row = head_of(w->record)->store_row != 0;
+  if (w->kind == STORE_UPDATE) return by_row ? SQLITE_ST_UPDATE_ROW : SQLITE_ST_UPDATE_KEY;
   return by_row ? SQLITE_ST_DELETE_ROW : SQLITE_ST_DELETE_KEY;
 }
 
-static void bind_where(sqlite3_stmt *st, int at, const struct store_write *w) {
+static void bind_where(struct sqlite_prepared *p, int at, const struct store_write *w) {
   const struct record_info *info = &record_infos[w->record_kind];
-  uint64_t row = ((const struct record_head *)w->record)->store_row;
-  if (row) sqlite3_bind_int64(st, at++, (int64_t)row);
+  uint64_t row = head_of(w->record)->store_row;
+  if (row) sqlite3_bind_int64(p->st, at++, (int64_t)row);
   for (unsigned i = 0; i < info->key_count; i++)
-    sqlite_bind_field(st, at++, &info->fields[i], w->record);
-  sqlite3_bind_int64(st, at, (int64_t)w->base_version);
+    sqlite_bind_field(p, at++, &info->fields[i], w->record);
+  sqlite3_bind_int64(p->st, at, (int64_t)w->base_version);
 }
 
-/* SQLITE_DONE done, SQLITE_CONSTRAINT conflict, else the failure. */
-static enum ff_rc write_one(struct sqlite_session *c, const struct store_write *w, int *code,
-                            struct ff_error *e) {
-  sqlite3_stmt *st;
-  enum ff_rc rc = sqlite_prepare_kind(c, w->record_kind, statement_of(w), &st, e);
-  if (rc) return rc;
-  int at = w->kind == STORE_DELETE ? 1 : bind_changes(c, st, w);
-  if (w->kind != STORE_INSERT) bind_where(st, at, w);
-  *code = sqlite3_step(st);
-  if (*code == SQLITE_DONE && w->kind != STORE_INSERT && sqlite3_changes(c->db) == 0)
-    *code = SQLITE_CONSTRAINT;
-  sqlite3_reset(st);
-  return FF_OK;
-}
-
-static enum ff_rc append_one(struct sqlite_session *c, const struct event *event, int *code,
+/* An UPDATE or DELETE. *code is SQLITE_DONE, SQLITE_CONSTRAINT for a conflict, or the failure. */
+static enum ff_rc change_one(struct sqlite_session *c, const struct store_write *w, int *code,
                              struct ff_error *e) {
-  const struct sqlite_layout *layout = sqlite_layout(RECORD_KIND_event);
-  sqlite3_stmt *st;
-  enum ff_rc rc = sqlite_prepare_kind(c, RECORD_KIND_event, SQLITE_ST_INSERT, &st, e);
+  const struct sqlite_layout *layout = sqlite_layout(w->record_kind);
+  struct sqlite_prepared *p;
+  enum ff_rc rc = sqlite_prepare_kind(c, w->record_kind, statement_of(w), &p, e);
   if (rc) return rc;
-  if (c->event_next) sqlite3_bind_int64(st, 1, (int64_t)c->event_next);
-  else sqlite3_bind_null(st, 1);
-  for (int i = 1; i < layout->hot_count; i++) sqlite_bind_field(st, i + 1, layout->hot[i], event);
-  *code = sqlite3_step(st);
-  sqlite3_reset(st);
+  int at = 1;
+  if (w->kind == STORE_UPDATE) {
+    for (unsigned i = 0; i < layout->hot_count; i++)
+      if (!(layout->hot[i]->flags & FIELD_FIXED))
+        sqlite_bind_field(p, at++, layout->hot[i], w->record);
+    at = bind_cold(c, p, at, w->record_kind, w->record);
+    sqlite3_bind_int64(p->st, at++, (int64_t)head_of(w->record)->version);
+  }
+  bind_where(p, at, w);
+  *code = sqlite3_step(p->st);
+  if (*code == SQLITE_DONE && sqlite3_changes(c->db) == 0) *code = SQLITE_CONSTRAINT;
+  sqlite3_reset(p->st);
+  c->cache_ahead = true;
+  if (w->kind == STORE_UPDATE)
+    sqlite_cache_put(c->cache, w->record_kind, w->record, head_of(w->record)->store_row);
+  else sqlite_cache_drop(c->cache, w->record_kind, w->record);
   return FF_OK;
+}
+
+/* Records of one kind to be inserted: several rows a statement, which saves opening its indexes for
+ * each. */
+struct insert_queue {
+  unsigned count;
+  const void *records[SQLITE_MANY_ROWS];
+};
+
+static int bind_row(struct sqlite_session *c, struct sqlite_prepared *p, int at,
+                    enum record_kind kind, const void *record) {
+  const struct sqlite_layout *layout = sqlite_layout(kind);
+  for (unsigned i = layout->log; i < layout->hot_count; i++)
+    sqlite_bind_field(p, at + (int)i, layout->hot[i], record);
+  if (layout->log && c->event_next) sqlite3_bind_int64(p->st, at, (int64_t)c->event_next);
+  else if (layout->log) sqlite3_bind_null(p->st, at);
+  if (layout->log) c->event_next = 0;
+  at += layout->hot_count;
+  if (!layout->log) sqlite3_bind_int64(p->st, at++, (int64_t)head_of(record)->version);
+  return bind_cold(c, p, at, kind, record);
+}
+
+/* One statement gives its rows consecutive numbers. */
+static void remember_inserted(struct sqlite_session *c, enum record_kind kind,
+                              const void *const *records, unsigned rows) {
+  if (sqlite_layout(kind)->log) return;
+  uint64_t row = (uint64_t)sqlite3_last_insert_rowid(c->db) - rows + 1;
+  c->cache_ahead = true;
+  for (unsigned i = 0; i < rows; i++) sqlite_cache_put(c->cache, kind, records[i], row + i);
+}
+
+static enum ff_rc insert_queued(struct sqlite_session *c, enum record_kind kind,
+                                struct insert_queue *q, int *code, struct ff_error *e) {
+  for (unsigned done = 0; done < q->count && *code == SQLITE_DONE;) {
+    unsigned left = q->count - done;
+    unsigned rows = left >= SQLITE_MANY_ROWS   ? SQLITE_MANY_ROWS
+                    : left >= SQLITE_SOME_ROWS ? SQLITE_SOME_ROWS
+                                               : 1;
+    struct sqlite_prepared *p;
+    enum ff_rc rc = sqlite_prepare_kind(c, kind,
+                                        rows == SQLITE_MANY_ROWS   ? SQLITE_ST_INSERT_MANY
+                                        : rows == SQLITE_SOME_ROWS ? SQLITE_ST_INSERT_SOME
+                                                                   : SQLITE_ST_INSERT,
+                                        &p, e);
+    if (rc) return rc;
+    int at = 1;
+    for (unsigned i = 0; i < rows; i++) at = bind_row(c, p, at, kind, q->records[done + i]);
+    *code = sqlite3_step(p->st);
+    sqlite3_reset(p->st);
+    if (*code == SQLITE_DONE) remember_inserted(c, kind, &q->records[done], rows);
+    done += rows;
+  }
+  q->count = 0;
+  return FF_OK;
+}
+
+static enum ff_rc insert_later(struct sqlite_session *c, enum record_kind kind, const void *record,
+                               struct insert_queue *q, int *code, struct ff_error *e) {
+  q->records[q->count++] = record;
+  return q->count == SQLITE_MANY_ROWS ? insert_queued(c, kind, q, code, e) : FF_OK;
+}
+
+/* Deletions and changes first, so that no insertion meets a key that this group gives up. */
+static enum ff_rc write_records(struct sqlite_session *c, const struct store_group *g, int *code,
+                                struct ff_error *e) {
+  static const enum store_write_kind changes[] = {STORE_DELETE, STORE_UPDATE};
+  enum ff_rc rc = FF_OK;
+  for (unsigned pass = 0; pass < ARRAY_LEN(changes); pass++)
+    for (uint32_t i = 0; i < g->write_count && !rc && *code == SQLITE_DONE; i++)
+      if (g->writes[i].kind == changes[pass]) rc = change_one(c, &g->writes[i], code, e);
+  struct insert_queue queues[RECORD_KIND_COUNT];
+  for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) queues[kind].count = 0;
+  for (uint32_t i = 0; i < g->write_count && !rc && *code == SQLITE_DONE; i++) {
+    const struct store_write *w = &g->writes[i];
+    if (w->kind == STORE_INSERT)
+      rc = insert_later(c, w->record_kind, w->record, &queues[w->record_kind], code, e);
+  }
+  for (unsigned kind = 0; kind < RECORD_KIND_COUNT && !rc && *code == SQLITE_DONE; kind++)
+    rc = insert_queued(c, (enum record_kind)kind, &queues[kind], code, e);
+  return rc;
 }
 
 /* One group inside the transaction. *code is SQLITE_DONE, SQLITE_CONSTRAINT for a conflict, or the
@@ -85,21 +162,14 @@ static enum ff_rc write_group(struct sqlite_session *c, const struct store_group
     *code = SQLITE_CONSTRAINT;
     return FF_OK;
   }
-  enum ff_rc rc = FF_OK;
-  for (uint32_t i = 0; i < g->write_count && !rc && *code == SQLITE_DONE; i++)
-    rc = write_one(c, &g->writes[i], code, e);
-  for (uint32_t i = 0; i < g->event_count && !rc && *code == SQLITE_DONE; i++) {
-    rc = append_one(c, g->events[i], code, e);
-    c->event_next = 0;
-  }
+  enum ff_rc rc = write_records(c, g, code, e);
+  struct insert_queue queue = {.count = 0};
+  for (uint32_t i = 0; i < g->event_count && !rc && *code == SQLITE_DONE; i++)
+    rc = insert_later(c, RECORD_KIND_event, g->events[i], &queue, code, e);
+  if (!rc && *code == SQLITE_DONE) rc = insert_queued(c, RECORD_KIND_event, &queue, code, e);
   if (!rc && *code != SQLITE_DONE && (*code & 0xff) != SQLITE_CONSTRAINT)
     rc = sqlite_error(c->store, c->db, *code, "write", e);
   return rc;
-}
-
-void sqlite_rollback(struct sqlite_session *c) {
-  if (!sqlite3_get_autocommit(c->db)) sqlite_run_fixed(c, SQLITE_FIXED_ROLLBACK);
-  c->in_transaction = false;
 }
 
 static enum ff_rc savepoint(struct sqlite_session *c, enum sqlite_fixed_statement which,
@@ -119,6 +189,7 @@ static enum ff_rc write_groups(struct sqlite_session *c, struct store_group *gro
     groups[i].outcome = code == SQLITE_DONE ? STORE_APPLIED : STORE_CONFLICT;
     if (!rc && code != SQLITE_DONE) {
       c->event_next = event_next;
+      sqlite_cache_clear(c->cache);
       rc = savepoint(c, SQLITE_FIXED_ROLLBACK_TO, e);
     }
     if (!rc) rc = savepoint(c, SQLITE_FIXED_RELEASE, e);
@@ -138,31 +209,12 @@ static enum ff_rc write_only_group(struct sqlite_session *c, struct store_group 
   return rc;
 }
 
-static bool surely_not_committed(int code) {
-  return (code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_BUSY ||
-         (code & 0xff) == SQLITE_READONLY;
-}
-
-/* Ends the transaction; a failure that may have reached the medium also ends all trust in it. */
-static int commit_or_poison(struct sqlite_session *c) {
-  int code = sqlite_run_fixed(c, SQLITE_FIXED_COMMIT);
-  c->in_transaction = false;
-  if (code && !surely_not_committed(code)) sqlite_poison(c->store, sqlite3_extended_errcode(c->db));
-  return code;
-}
-
-enum ff_rc sqlite_commit(struct sqlite_session *c, struct ff_error *e) {
-  int code = commit_or_poison(c);
-  enum ff_rc rc = code ? sqlite_error(c->store, c->db, code, "commit", e) : FF_OK;
-  sqlite_rollback(c);
-  return rc;
-}
-
 static enum ff_rc commit_groups(struct sqlite_session *c, struct store_group *groups,
                                 uint32_t count, struct ff_error *e) {
-  int code = commit_or_poison(c);
+  int code = sqlite_commit_or_poison(c);
   enum ff_rc rc = FF_OK;
-  if (code && surely_not_committed(code)) rc = sqlite_error(c->store, c->db, code, "commit", e);
+  if (code && sqlite_surely_not_committed(code))
+    rc = sqlite_error(c->store, c->db, code, "commit", e);
   for (uint32_t i = 0; code && !rc && i < count; i++)
     if (groups[i].outcome == STORE_APPLIED) groups[i].outcome = STORE_UNKNOWN;
   sqlite_rollback(c);

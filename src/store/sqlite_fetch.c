@@ -9,16 +9,21 @@
 
 static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struct store_get *g,
                             struct ff_error *e) {
-  sqlite3_stmt *st;
-  enum ff_rc rc = sqlite_prepare_kind(c, g->kind, SQLITE_ST_GET, &st, e);
+  if (c->cache && (g->record = sqlite_cache_get(c->cache, g->kind, g->key, arena))) return FF_OK;
+  struct sqlite_prepared *p;
+  enum ff_rc rc = sqlite_prepare_kind(c, g->kind, SQLITE_ST_GET, &p, e);
   if (rc) return rc;
   const struct record_info *info = &record_infos[g->kind];
-  for (int i = 0; i < info->key_count; i++) sqlite_bind_field(st, i + 1, &info->fields[i], g->key);
+  for (int i = 0; i < info->key_count; i++) sqlite_bind_field(p, i + 1, &info->fields[i], g->key);
   g->record = NULL;
-  int code = sqlite3_step(st);
-  if (code == SQLITE_ROW) rc = sqlite_row_load(st, g->kind, arena, &g->record, e);
+  int code = sqlite3_step(p->st);
+  if (code == SQLITE_ROW) rc = sqlite_row_load(p->st, g->kind, arena, &g->record, e);
   else if (code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "read", e);
-  sqlite3_reset(st);
+  sqlite3_reset(p->st);
+  /* Few and asked for by every batch: lanes, their requirement sets, settings. */
+  if (c->cache && !rc && g->record && info->tag == RECORD_TAG_G)
+    sqlite_cache_put(c->cache, g->kind, g->record,
+                     ((const struct record_head *)g->record)->store_row);
   return rc;
 }
 
@@ -35,26 +40,59 @@ static void push(struct store_scan *s, const void *record, uint32_t *capacity,
   s->records[s->count++] = record;
 }
 
-/* The rows of one level of a scan, behind what the scan holds already. */
+/* One record by its row; the index that named the row is in the same snapshot, so it is there. */
+static enum ff_rc load_row(struct sqlite_session *c, struct arena *arena, enum record_kind kind,
+                           int64_t row, const void **record, struct ff_error *e) {
+  struct sqlite_prepared *p;
+  enum ff_rc rc = sqlite_prepare_kind(c, kind, SQLITE_ST_GET_ROW, &p, e);
+  if (rc) return rc;
+  sqlite3_bind_int64(p->st, 1, row);
+  int code = sqlite3_step(p->st);
+  if (code == SQLITE_ROW) rc = sqlite_row_load(p->st, kind, arena, record, e);
+  else rc = sqlite_error(c->store, c->db, code == SQLITE_DONE ? SQLITE_CORRUPT : code, "read", e);
+  sqlite3_reset(p->st);
+  return rc;
+}
+
+/* The record of the scan's current row: out of the cache when it is there. */
+static enum ff_rc current_record(struct sqlite_session *c, struct arena *arena, sqlite3_stmt *st,
+                                 enum record_kind kind, bool rows_only, uint32_t *known,
+                                 const void **record, struct ff_error *e) {
+  int64_t row = sqlite3_column_int64(st, 0);
+  *record = c->cache ? sqlite_cache_get_row(c->cache, kind, (uint64_t)row, arena) : NULL;
+  if (*record) {
+    ++*known;
+    return FF_OK;
+  }
+  return rows_only ? load_row(c, arena, kind, row, record, e)
+                   : sqlite_row_load(st, kind, arena, record, e);
+}
+
+/* The rows of one level of a scan, behind what the scan holds already. While the writer finds what
+ * it looks for in its cache, it reads nothing but the index. */
 static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, struct store_scan *s,
                              unsigned level, uint32_t *capacity, struct ff_error *e) {
   const struct index_info *info = &index_infos[s->index];
-  sqlite3_stmt *st;
-  enum ff_rc rc = sqlite_prepare_scan(c, s->index, level, &st, e);
+  bool rows_only = c->scan_rows[s->index];
+  struct sqlite_prepared *p;
+  enum ff_rc rc = sqlite_prepare_scan(c, s->index, level, rows_only, &p, e);
   if (rc) return rc;
+  sqlite3_stmt *st = p->st;
   unsigned first = 0, end = info->prefix_count;
   if (level) sqlite_scan_run(s->index, level, &first, &end);
   for (unsigned i = 0; i < end; i++)
-    sqlite_bind_field(st, (int)i + 1, info->parts[i].field, s->from);
+    sqlite_bind_field(p, (int)i + 1, info->parts[i].field, s->from);
   sqlite3_bind_int64(st, (int)end + 1, (int64_t)s->limit - s->count);
+  uint32_t before = s->count, known = 0;
   int code = SQLITE_DONE;
   while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
     const void *record;
-    rc = sqlite_row_load(st, info->kind, arena, &record, e);
+    rc = current_record(c, arena, st, info->kind, rows_only, &known, &record, e);
     if (!rc) push(s, record, capacity, arena);
   }
   if (!rc && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "scan", e);
   sqlite3_reset(st);
+  if (c->cache && s->count > before) c->scan_rows[s->index] = known == s->count - before;
   return rc;
 }
 
@@ -69,16 +107,6 @@ static enum ff_rc fetch_scan(struct sqlite_session *c, struct arena *arena, stru
     if (rc) return rc;
   }
   s->complete = s->count < s->limit;
-  return FF_OK;
-}
-
-enum ff_rc sqlite_begin_write(struct sqlite_session *c, struct ff_error *e) {
-  if (c->in_transaction) return FF_OK;
-  int code =
-      sqlite_run_fixed(c, c->store->target.memory ? SQLITE_FIXED_BEGIN : SQLITE_FIXED_BEGIN_WRITE);
-  if (code) return sqlite_error(c->store, c->db, code, "begin", e);
-  c->in_transaction = true;
-  c->wrote = false;
   return FF_OK;
 }
 

@@ -42,8 +42,12 @@ void sqlite_target_fini(struct sqlite_target *t);
 #define SQLITE_HOT_MAX 64
 struct sqlite_layout {
   uint16_t hot_count;
-  bool log; /* append-only: its key is the rowid, and it has no version */
+  uint16_t hot_size; /* of the struct: where its cold fields begin */
+  bool log;          /* append-only: its key is the rowid, and it has no version */
   const struct field *hot[SQLITE_HOT_MAX]; /* keys first */
+  uint16_t text_count, hot_text_count;
+  const struct field **texts; /* TEXT and BYTES fields, hot ones first */
+  const void *blank;          /* a record with every field at its default */
 };
 const struct sqlite_layout *sqlite_layout(enum record_kind kind);
 
@@ -73,15 +77,28 @@ struct sqlite_store {
   struct sqlite_store *next_open;
 };
 
+/* A prepared statement and what its parameters hold: most fields of most records are at their
+ * default, and a parameter that holds NULL or 0 already need not be bound again. */
+enum sqlite_bound { SQLITE_BOUND_NULL, SQLITE_BOUND_ZERO, SQLITE_BOUND_OTHER };
+struct sqlite_prepared {
+  sqlite3_stmt *st;
+  uint8_t *bound; /* heap; enum sqlite_bound of each parameter, from 1 */
+};
+
 enum sqlite_statement {
   SQLITE_ST_GET,
-  SQLITE_ST_INSERT,
+  SQLITE_ST_GET_ROW,
+  SQLITE_ST_INSERT,      /* one row */
+  SQLITE_ST_INSERT_SOME, /* SQLITE_SOME_ROWS rows */
+  SQLITE_ST_INSERT_MANY, /* SQLITE_MANY_ROWS rows */
   SQLITE_ST_UPDATE_ROW,
   SQLITE_ST_UPDATE_KEY,
   SQLITE_ST_DELETE_ROW,
   SQLITE_ST_DELETE_KEY,
   SQLITE_ST_COUNT
 };
+#define SQLITE_SOME_ROWS 4
+#define SQLITE_MANY_ROWS 16
 enum sqlite_fixed_statement {
   SQLITE_FIXED_BEGIN,
   SQLITE_FIXED_BEGIN_WRITE,
@@ -112,12 +129,17 @@ struct sqlite_session {
   uint64_t event_next; /* id the next event must be given explicitly, 0 = SQLite's own next one is
                           right */
   uint32_t wal_frames; /* in the log, as of the last commit */
-  uint32_t wal_checkpointed; /* of those, already in the database file */
-  uint32_t wal_tried;        /* wal_frames when the last checkpoint was tried */
-  struct arena scratch;      /* cold texts of the group being applied */
+  uint32_t wal_checkpointed;  /* of those, already in the database file */
+  uint32_t wal_tried;         /* wal_frames when the last checkpoint was tried */
+  struct sqlite_cache *cache; /* NULL on readers */
+  bool cache_ahead;           /* it holds changes of the open transaction */
+  unsigned data_version;      /* SQLite's, as of the end of our last transaction */
+  struct arena scratch;       /* cold texts of the group being applied */
   sqlite3_stmt *fixed[SQLITE_FIXED_COUNT];
-  sqlite3_stmt *kinds[RECORD_KIND_COUNT][SQLITE_ST_COUNT];
-  sqlite3_stmt *scans[INDEX_COUNT][SQLITE_SCAN_LEVELS];
+  struct sqlite_prepared kinds[RECORD_KIND_COUNT][SQLITE_ST_COUNT];
+  struct sqlite_prepared scans[INDEX_COUNT][SQLITE_SCAN_LEVELS]
+                              [2]; /* [1]: only the rows' numbers */
+  bool scan_rows[INDEX_COUNT];     /* the last scan found all its records in the cache */
 };
 
 static inline struct sqlite_store *sqlite_store_of(struct store *s) {
@@ -166,10 +188,11 @@ void sqlite_view_ddl(enum record_kind kind, struct buffer *out);
 
 /* ---- sqlite_statement.c ---- */
 enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind,
-                               enum sqlite_statement which, sqlite3_stmt **out,
+                               enum sqlite_statement which, struct sqlite_prepared **out,
                                struct ff_error *e) MUST_USE;
 enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level,
-                               sqlite3_stmt **out, struct ff_error *e) MUST_USE;
+                               bool rows_only, struct sqlite_prepared **out,
+                               struct ff_error *e) MUST_USE;
 enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which,
                                 sqlite3_stmt **out, struct ff_error *e) MUST_USE;
 /* Runs a statement without parameters and rows; answers the SQLite code. */
@@ -177,7 +200,7 @@ int sqlite_run_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which
 void sqlite_finalize_all(struct sqlite_session *c);
 /* The SQL of each, for tests that look at query plans. */
 void sqlite_kind_sql(enum record_kind kind, enum sqlite_statement which, struct buffer *out);
-void sqlite_scan_sql(enum index_id index, unsigned level, struct buffer *out);
+void sqlite_scan_sql(enum index_id index, unsigned level, bool rows_only, struct buffer *out);
 /* Levels that continue an index scan behind a record: how many runs of equal direction its order
  * has. */
 unsigned sqlite_scan_levels(enum index_id index);
@@ -187,10 +210,27 @@ void sqlite_scan_run(enum index_id index, unsigned level, unsigned *first, unsig
 
 /* ---- sqlite_row.c ---- */
 /* Binds one field at parameter `at`; texts and bytes must stay until the statement is reset. */
-void sqlite_bind_field(sqlite3_stmt *st, int at, const struct field *f, const void *record);
+void sqlite_bind_field(struct sqlite_prepared *p, int at, const struct field *f,
+                       const void *record);
 /* The current row of a SELECT made by sqlite_statement.c as a record in the arena. */
 enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena,
                            const void **record, struct ff_error *e) MUST_USE;
+
+/* ---- sqlite_cache.c: records of the writer session ---- */
+#define SQLITE_CACHE_RECORD_MAX 16384 /* bytes; larger records are not kept */
+struct sqlite_cache;
+struct sqlite_cache *sqlite_cache_new(void);
+void sqlite_cache_free(struct sqlite_cache *c); /* NULL is fine */
+void sqlite_cache_clear(struct sqlite_cache *c);
+/* A copy in the arena, or NULL when the cache does not know. */
+const void *sqlite_cache_get(struct sqlite_cache *c, enum record_kind kind, const void *key,
+                             struct arena *arena);
+const void *sqlite_cache_get_row(struct sqlite_cache *c, enum record_kind kind, uint64_t row,
+                                 struct arena *arena);
+/* The record as it is stored now in that row (0 = unknown). */
+void sqlite_cache_put(struct sqlite_cache *c, enum record_kind kind, const void *record,
+                      uint64_t row);
+void sqlite_cache_drop(struct sqlite_cache *c, enum record_kind kind, const void *key);
 
 /* ---- the vtable entries ---- */
 enum ff_rc sqlite_fetch(struct store_session *, struct arena *, struct store_get *gets,
@@ -216,10 +256,15 @@ void sqlite_notify(struct store *, const void *sender_user, const struct store_h
 void sqlite_registry_add(struct sqlite_store *s);
 void sqlite_registry_remove(struct sqlite_store *s);
 
-/* Transaction ends shared by apply, fetch and trimming. */
+/* ---- sqlite_transaction.c ---- */
 enum ff_rc sqlite_begin_write(struct sqlite_session *c, struct ff_error *e) MUST_USE;
 /* An error whose code is transport leaves the outcome unknown and the store refusing. */
 enum ff_rc sqlite_commit(struct sqlite_session *c, struct ff_error *e) MUST_USE;
+/* Ends the transaction unless there is none any more. */
 void sqlite_rollback(struct sqlite_session *c);
+/* The SQLite code; a failure that may have reached the medium ends all trust in it. Rolls back
+ * nothing. */
+int sqlite_commit_or_poison(struct sqlite_session *c);
+bool sqlite_surely_not_committed(int code);
 
 #endif

@@ -9,17 +9,34 @@
 static struct sqlite_layout layouts[RECORD_KIND_COUNT];
 static pthread_once_t layouts_once = PTHREAD_ONCE_INIT;
 
+static bool is_text(const struct field *f) {
+  return f->type == FIELD_TEXT || f->type == FIELD_BYTES;
+}
+
+/* Kept until the process ends. */
+static void layout_make(enum record_kind kind, struct sqlite_layout *layout) {
+  const struct record_info *info = &record_infos[kind];
+  layout->log = info->tag == RECORD_TAG_LOG;
+  layout->hot_size = info->size;
+  layout->texts = heap_alloc(sizeof *layout->texts * info->field_count);
+  for (unsigned i = 0; i < info->field_count; i++) {
+    const struct field *f = &info->fields[i];
+    bool cold = (f->flags & FIELD_COLD) != 0;
+    if (cold && f->offset < layout->hot_size) layout->hot_size = f->offset;
+    INVARIANT(cold || (f->offset < layout->hot_size && layout->hot_count < SQLITE_HOT_MAX));
+    if (!cold) layout->hot[layout->hot_count++] = f;
+    if (is_text(f)) layout->texts[layout->text_count++] = f;
+    if (is_text(f) && !cold) layout->hot_text_count++;
+  }
+  void *blank = heap_alloc(info->size);
+  record_init(kind, blank);
+  layout->blank = blank;
+  INVARIANT(!layout->log || (info->key_count == 1 && layout->hot[0]->type == FIELD_U64));
+}
+
 static void layouts_make(void) {
   for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
-    const struct record_info *info = &record_infos[kind];
-    struct sqlite_layout *layout = &layouts[kind];
-    layout->log = info->tag == RECORD_TAG_LOG;
-    for (unsigned i = 0; i < info->field_count; i++) {
-      if (info->fields[i].flags & FIELD_COLD) continue;
-      INVARIANT(layout->hot_count < SQLITE_HOT_MAX);
-      layout->hot[layout->hot_count++] = &info->fields[i];
-    }
-    INVARIANT(!layout->log || (info->key_count == 1 && layout->hot[0]->type == FIELD_U64));
+    layout_make((enum record_kind)kind, &layouts[kind]);
   }
 }
 
@@ -44,33 +61,52 @@ static int64_t field_number(const struct field *f, const void *at) {
   }
 }
 
-static void bind_octets(sqlite3_stmt *st, int at, const struct field *f, const void *where) {
-  if (f->type == FIELD_TEXT) {
-    const struct ff_str *t = where;
-    /* An absent key text is stored empty: NULLs would slip through the unique index. */
-    if (t->ptr) sqlite3_bind_text(st, at, t->ptr, (int)t->len, SQLITE_STATIC);
-    else if (f->flags & FIELD_KEY) sqlite3_bind_text(st, at, "", 0, SQLITE_STATIC);
-    else sqlite3_bind_null(st, at);
-  } else {
-    const struct ff_bytes *b = where;
-    if (!b->ptr) sqlite3_bind_null(st, at);
-    else if (b->len == 0) sqlite3_bind_zeroblob(st, at, 0);
-    else sqlite3_bind_blob(st, at, b->ptr, (int)b->len, SQLITE_STATIC);
-  }
+static void bind_null(struct sqlite_prepared *p, int at) {
+  if (p->bound[at] == SQLITE_BOUND_NULL) return;
+  sqlite3_bind_null(p->st, at);
+  p->bound[at] = SQLITE_BOUND_NULL;
 }
 
-void sqlite_bind_field(sqlite3_stmt *st, int at, const struct field *f, const void *record) {
+static void bind_octets(struct sqlite_prepared *p, int at, const struct field *f,
+                        const void *where) {
+  sqlite3_stmt *st = p->st;
+  const struct ff_bytes *octets = where; /* a text has the same layout */
+  if (!octets->ptr && !(f->flags & FIELD_KEY)) {
+    bind_null(p, at);
+    return;
+  }
+  p->bound[at] = SQLITE_BOUND_OTHER;
+  /* An absent key text is stored empty: NULLs would slip through the unique index. */
+  if (f->type == FIELD_TEXT)
+    sqlite3_bind_text(st, at, octets->ptr ? octets->ptr : "", (int)octets->len, SQLITE_STATIC);
+  else if (octets->len == 0) sqlite3_bind_zeroblob(st, at, 0);
+  else sqlite3_bind_blob(st, at, octets->ptr, (int)octets->len, SQLITE_STATIC);
+}
+
+static void bind_number(struct sqlite_prepared *p, int at, const struct field *f,
+                        const void *where) {
+  int64_t n = field_number(f, where);
+  if ((f->flags & FIELD_OPT) && n == (f->type == FIELD_IDX ? -1 : 0)) {
+    bind_null(p, at);
+    return;
+  }
+  if (n == 0 && p->bound[at] == SQLITE_BOUND_ZERO) return;
+  sqlite3_bind_int64(p->st, at, n);
+  p->bound[at] = n == 0 ? SQLITE_BOUND_ZERO : SQLITE_BOUND_OTHER;
+}
+
+void sqlite_bind_field(struct sqlite_prepared *p, int at, const struct field *f,
+                       const void *record) {
   const void *where = field_at(f, record);
-  if (f->type == FIELD_TEXT || f->type == FIELD_BYTES) {
-    bind_octets(st, at, f, where);
-  } else if (f->type == FIELD_UUID) {
-    if ((f->flags & FIELD_OPT) && uuid_is_nil(*(const struct uuid *)where))
-      sqlite3_bind_null(st, at);
-    else sqlite3_bind_blob(st, at, where, 16, SQLITE_STATIC);
+  if (is_text(f)) {
+    bind_octets(p, at, f, where);
+  } else if (f->type != FIELD_UUID) {
+    bind_number(p, at, f, where);
+  } else if ((f->flags & FIELD_OPT) && uuid_is_nil(*(const struct uuid *)where)) {
+    bind_null(p, at);
   } else {
-    int64_t n = field_number(f, where);
-    if ((f->flags & FIELD_OPT) && n == (f->type == FIELD_IDX ? -1 : 0)) sqlite3_bind_null(st, at);
-    else sqlite3_bind_int64(st, at, n);
+    sqlite3_bind_blob(p->st, at, where, 16, SQLITE_STATIC);
+    p->bound[at] = SQLITE_BOUND_OTHER;
   }
 }
 
@@ -153,8 +189,7 @@ static enum ff_rc corrupt(enum record_kind kind, const char *field, const char *
 enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena,
                            const void **out, struct ff_error *e) {
   const struct sqlite_layout *layout = sqlite_layout(kind);
-  void *record = arena_alloc(arena, record_infos[kind].size);
-  record_init(kind, record);
+  void *record = arena_copy(arena, layout->blank, record_infos[kind].size);
   struct record_head *head = record;
   head->store_row = (uint64_t)sqlite3_column_int64(st, 0);
   int64_t version = sqlite3_column_int64(st, 1);

@@ -7,6 +7,8 @@
  */
 #include "store/sqlite_impl.h"
 
+#include <stdlib.h>
+
 /* ---- one row by key or by row ---- */
 
 static const char *row_column(const struct sqlite_layout *layout) {
@@ -27,17 +29,22 @@ static void append_key(enum record_kind kind, struct buffer *out) {
     buffer_printf(out, "%s%s=?", i ? " AND " : "", info->fields[i].name);
 }
 
-static void append_insert(enum record_kind kind, struct buffer *out) {
+static void append_insert(enum record_kind kind, unsigned rows, struct buffer *out) {
   const struct sqlite_layout *layout = sqlite_layout(kind);
-  buffer_printf(out, "INSERT INTO %s(", record_infos[kind].name);
+  /* FAIL: a conflict undoes the whole group anyway, so no statement needs to be able to undo
+   * itself. */
+  buffer_printf(out, "INSERT OR FAIL INTO %s(", record_infos[kind].name);
   unsigned columns = layout->hot_count;
   for (unsigned i = 0; i < layout->hot_count; i++)
     buffer_printf(out, "%s%s", i ? "," : "", layout->hot[i]->name);
   if (!layout->log) buffer_append_c(out, ",version"), columns++;
   if (record_infos[kind].has_cold) buffer_append_c(out, ",cold"), columns++;
-  buffer_append_c(out, ")VALUES(");
-  for (unsigned i = 0; i < columns; i++) buffer_append_c(out, i ? ",?" : "?");
-  buffer_append_char(out, ')');
+  buffer_append_c(out, ")VALUES");
+  for (unsigned row = 0; row < rows; row++) {
+    buffer_append_c(out, row ? ",(" : "(");
+    for (unsigned i = 0; i < columns; i++) buffer_append_c(out, i ? ",?" : "?");
+    buffer_append_char(out, ')');
+  }
 }
 
 static void append_update(enum record_kind kind, struct buffer *out) {
@@ -59,7 +66,13 @@ void sqlite_kind_sql(enum record_kind kind, enum sqlite_statement which, struct 
       buffer_append_c(out, " WHERE ");
       append_key(kind, out);
       return;
-    case SQLITE_ST_INSERT: append_insert(kind, out); return;
+    case SQLITE_ST_GET_ROW:
+      append_select(kind, out);
+      buffer_printf(out, " WHERE %s=?", row_column(layout));
+      return;
+    case SQLITE_ST_INSERT: append_insert(kind, 1, out); return;
+    case SQLITE_ST_INSERT_SOME: append_insert(kind, SQLITE_SOME_ROWS, out); return;
+    case SQLITE_ST_INSERT_MANY: append_insert(kind, SQLITE_MANY_ROWS, out); return;
     case SQLITE_ST_UPDATE_ROW:
     case SQLITE_ST_UPDATE_KEY: append_update(kind, out); break;
     case SQLITE_ST_DELETE_ROW:
@@ -119,9 +132,12 @@ static void append_equal(const struct field *f, const char **glue, struct buffer
   *glue = " AND ";
 }
 
-void sqlite_scan_sql(enum index_id index, unsigned level, struct buffer *out) {
+void sqlite_scan_sql(enum index_id index, unsigned level, bool rows_only, struct buffer *out) {
   const struct index_info *info = &index_infos[index];
-  append_select(info->kind, out);
+  if (rows_only)
+    buffer_printf(out, "SELECT %s FROM %s", row_column(sqlite_layout(info->kind)),
+                  record_infos[info->kind].name);
+  else append_select(info->kind, out);
   if (sqlite_layout(info->kind)->log && info->when == INDEX_PRIMARY) {
     buffer_append_c(out, " NOT INDEXED");
   } else {
@@ -191,36 +207,37 @@ static enum ff_rc prepare(struct sqlite_session *c, const struct buffer *sql, sq
   return code ? sqlite_error(c->store, c->db, code, "prepare", e) : FF_OK;
 }
 
+static enum ff_rc prepare_bound(struct sqlite_session *c, const struct buffer *sql,
+                                struct sqlite_prepared *out, struct ff_error *e) {
+  enum ff_rc rc = prepare(c, sql, &out->st, e);
+  if (!rc) out->bound = heap_zalloc((size_t)sqlite3_bind_parameter_count(out->st) + 1);
+  return rc;
+}
+
 enum ff_rc sqlite_prepare_kind(struct sqlite_session *c, enum record_kind kind,
-                               enum sqlite_statement which, sqlite3_stmt **out,
+                               enum sqlite_statement which, struct sqlite_prepared **out,
                                struct ff_error *e) {
-  sqlite3_stmt **slot = &c->kinds[kind][which];
-  if (!*slot) {
-    struct buffer sql;
-    buffer_init(&sql);
-    sqlite_kind_sql(kind, which, &sql);
-    enum ff_rc rc = prepare(c, &sql, slot, e);
-    buffer_fini(&sql);
-    if (rc) return rc;
-  }
-  *out = *slot;
-  return FF_OK;
+  struct sqlite_prepared *slot = *out = &c->kinds[kind][which];
+  if (slot->st) return FF_OK;
+  struct buffer sql;
+  buffer_init(&sql);
+  sqlite_kind_sql(kind, which, &sql);
+  enum ff_rc rc = prepare_bound(c, &sql, slot, e);
+  buffer_fini(&sql);
+  return rc;
 }
 
 enum ff_rc sqlite_prepare_scan(struct sqlite_session *c, enum index_id index, unsigned level,
-                               sqlite3_stmt **out, struct ff_error *e) {
+                               bool rows_only, struct sqlite_prepared **out, struct ff_error *e) {
   INVARIANT(level < SQLITE_SCAN_LEVELS);
-  sqlite3_stmt **slot = &c->scans[index][level];
-  if (!*slot) {
-    struct buffer sql;
-    buffer_init(&sql);
-    sqlite_scan_sql(index, level, &sql);
-    enum ff_rc rc = prepare(c, &sql, slot, e);
-    buffer_fini(&sql);
-    if (rc) return rc;
-  }
-  *out = *slot;
-  return FF_OK;
+  struct sqlite_prepared *slot = *out = &c->scans[index][level][rows_only];
+  if (slot->st) return FF_OK;
+  struct buffer sql;
+  buffer_init(&sql);
+  sqlite_scan_sql(index, level, rows_only, &sql);
+  enum ff_rc rc = prepare_bound(c, &sql, slot, e);
+  buffer_fini(&sql);
+  return rc;
 }
 
 enum ff_rc sqlite_prepare_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which,
@@ -246,10 +263,16 @@ int sqlite_run_fixed(struct sqlite_session *c, enum sqlite_fixed_statement which
   return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : (last ? last : code);
 }
 
+static void finalize(struct sqlite_prepared *p) {
+  sqlite3_finalize(p->st);
+  free(p->bound);
+}
+
 void sqlite_finalize_all(struct sqlite_session *c) {
   for (unsigned i = 0; i < SQLITE_FIXED_COUNT; i++) sqlite3_finalize(c->fixed[i]);
   for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
-    for (unsigned i = 0; i < SQLITE_ST_COUNT; i++) sqlite3_finalize(c->kinds[kind][i]);
+    for (unsigned i = 0; i < SQLITE_ST_COUNT; i++) finalize(&c->kinds[kind][i]);
   for (unsigned index = 0; index < INDEX_COUNT; index++)
-    for (unsigned i = 0; i < SQLITE_SCAN_LEVELS; i++) sqlite3_finalize(c->scans[index][i]);
+    for (unsigned i = 0; i < SQLITE_SCAN_LEVELS; i++)
+      for (unsigned rows = 0; rows < 2; rows++) finalize(&c->scans[index][i][rows]);
 }
