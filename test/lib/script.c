@@ -601,8 +601,8 @@ static bool step_stays(struct script *s) {
   while (!same) {
     size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
     if (n != m || memcmp(p, q, n) != 0) {
-      fail(s, "records changed:\n    before %.*s\n    after  %.*s", (int)(n < 1800 ? n : 1800), p,
-           (int)(m < 1800 ? m : 1800), q);
+      fail(s, "records changed:\n    before %.*s\n    after  %.*s", (int)(n < 900 ? n : 900), p,
+           (int)(m < 900 ? m : 900), q);
       break;
     }
     p += n + (p[n] == '\n');
