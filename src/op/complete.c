@@ -8,6 +8,7 @@
 #include "flowfabric/lifecycle.h"
 
 #define ENCODING_MAX_BYTES 256 /* 01 LM-34 */
+#define SOURCE_MAX_BYTES 256
 
 static enum ff_rc check_result(const struct op_config *config, struct ff_bytes payload,
                                struct ff_str encoding, struct ff_error *e) {
@@ -89,6 +90,7 @@ static enum ff_rc complete_execution_prepare(const struct op_config *config, con
   (void)arena;
   TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, prep, e));
   TRY(fence_check_syntax(&a->fence, e));
+  TRY(text_check(a->source, "source", SOURCE_MAX_BYTES, e));
   return check_result(config, a->result_payload, a->result_encoding, e);
 }
 

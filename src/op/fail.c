@@ -11,6 +11,7 @@
 
 #define REASON_MAX_BYTES 65536      /* lifecycle.h */
 #define CATEGORY_MAX_BYTES 256      /* 01 LM-34 */
+#define SOURCE_MAX_BYTES 256
 #define POLICY_JSON_MAX_BYTES 65536 /* what one HTTP body carries, 01 LM-1 */
 
 struct failure {
@@ -118,6 +119,7 @@ static enum ff_rc fail_execution_prepare(const struct op_config *config, const v
   struct fail_execution_prep *p = prep;
   TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
   TRY(fence_check_syntax(&a->fence, e));
+  TRY(text_check(a->source, "source", SOURCE_MAX_BYTES, e));
   TRY(text_check(a->failure_reason, "failure_reason", REASON_MAX_BYTES, e));
   TRY(text_check(a->failure_category, "failure_category", CATEGORY_MAX_BYTES, e));
   TRY(text_check(a->next_attempt_policy_json, "next_attempt_policy_json", POLICY_JSON_MAX_BYTES,

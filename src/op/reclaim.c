@@ -9,6 +9,7 @@
 #include "op/grant.h"
 
 #define POLICY_JSON_MAX_BYTES 65536 /* what one HTTP body carries, 01 LM-1 */
+#define ADVICE_MAX_BYTES 256        /* 01 LM-5 */
 
 static const struct ff_str absent;
 
@@ -202,6 +203,9 @@ static enum ff_rc reclaim_prepare(const struct op_config *config, const void *ar
   TRY(parse_own_id(a->lease_id, "lease_id", &p->lease_id, e));
   TRY(parse_own_id(a->attempt_id, "attempt_id", &p->attempt_id, e));
   TRY(text_check(a->attempt_policy_json, "attempt_policy_json", POLICY_JSON_MAX_BYTES, e));
+  /* Advice that nothing follows, but text all the same. */
+  TRY(text_check(a->capability_hash, "capability_hash", ADVICE_MAX_BYTES, e));
+  TRY(text_check(a->old_worker_instance_id, "old_worker_instance_id", ADVICE_MAX_BYTES, e));
   if (a->lease_ttl_ms == 0)
     return error_field(e, FF_CODE_invalid_input, "lease_ttl_ms", "must be greater than 0");
   return FF_OK;
