@@ -1,0 +1,145 @@
+/*
+ * The limits of arguments, as the public headers and 01 §11 state them.
+ *
+ * A new member needs a row here: the test fails without one.
+ */
+#include "test/unit/bad_rules.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "test/unit/bad_world.h"
+
+#define UUID(n) BAD_UUID(n)
+#define ID(n) BAD_ID(n)
+#define LEASED BAD_LEASED
+
+static const struct rule rules[] = {
+    /* where a name means something of its own */
+    {"create_execution.execution_id", EXECUTION_ID, 0, ID("77"), 0},
+    {"create_execution.lane_id", LANE, 0, "default", 0},
+    {"submit.lane_id", LANE, 0, "default", 0},
+    {"change_priority.lane_id", LANE, 0, "default", 0},
+    {"claim_execution.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"claim_resumed_execution.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"claim_from_resume_grant.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"claim_from_reclaim.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"reclaim_execution.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"renew_lease.lease_ttl_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"reclaim_execution.attempt_policy_json", TEXT, 65536, NULL, 0},
+    {"revoke_lease.worker_instance_id", TEXT, 256, NULL, 0},
+    {"revoke_lease.reason", TEXT, 4096, "r", 0},
+    {"delay.delay_until", POSITIVE, 0, NULL, 1700000001000},
+    {"place_hold.reason", CHOICE, 0, NULL, 0},
+    {"block_execution_for_admission.reason", ANY, 0, "waiting_for_budget", 0},
+    {"unblock_execution.expected_blocking_reason", CHOICE, 0, "waiting_for_budget", 0},
+    {"query_executions.tag_key", TEXT, 256, "app.k", 0},
+    {"query_executions.public_state", STATES, 0, "waiting", 0},
+    {"query_executions.cursor", CURSOR, 0, NULL, 0},
+    {"list_executions.cursor", EXECUTION_ID, 0, LEASED, 0},
+    {"list_lanes.cursor", TEXT, 256, NULL, 0},
+    {"trim_retention.retention_ms", NOT_NEGATIVE, 0, NULL, 0},
+    {"run_scanner.name", CHOICE, 0, "dedup_sweep", 0},
+    {"set_lane_state.state", CHOICE, 0, "active", 0},
+    {"register_lane.required_capabilities", TOKENS_CSV, 0, "cuda,gpu", 0},
+    {"set_execution_tag.value", TEXT, 4096, "v", 0},
+    {"describe_lane.lane_id", LANE, 0, "default", 0},
+    /* ids and names */
+    {"execution_id", EXECUTION_ID, 0, LEASED, 0},
+    {"lease_id", OWN_UUID, 0, UUID("aa"), 0},
+    {"attempt_id", OWN_UUID, 0, UUID("bb"), 0},
+    {"expected_lease_id", ANY_UUID, 0, NULL, 0},
+    {"flow_id", ANY_UUID, 0, NULL, 0},
+    {"fence.lease_id", ANY_UUID, 0, NULL, 0},   /* good ones are set by fill_in */
+    {"fence.attempt_id", ANY_UUID, 0, NULL, 0}, /* likewise */
+    {"fence.lease_epoch", ANY, 0, NULL, 1},
+    {"partition", PARTITION, 0, "{fp:7}", 0},
+    {"lane_id", LANE, 0, "default", 0},
+    {"lane_ids", LANES, 0, NULL, 0},
+    {"worker_id", WORKER, 0, "w", 0},
+    {"worker_instance_id", WORKER, 0, "w-1", 0},
+    {"old_worker_instance_id", TEXT, 256, NULL, 0},
+    {"capabilities", TOKENS, 0, NULL, 0},
+    {"worker_capabilities", TOKENS, 0, NULL, 0},
+    {"handle", HANDLE, 0, NULL, 0},
+    {"names", ANY, 0, NULL, 0},
+    {"key", TAG_KEY, 0, "app.k", 0},
+    {"tags", TAGS, 0, NULL, 0},
+    {"items", ITEMS, 0, NULL, 0},
+    /* texts */
+    {"namespace", TEXT, 256, NULL, 0},
+    {"execution_kind", TEXT, 256, NULL, 0},
+    {"creator_identity", TEXT, 256, NULL, 0},
+    {"idempotency_key", TEXT, 256, NULL, 0},
+    {"payload_encoding", TEXT, 256, NULL, 0},
+    {"result_encoding", TEXT, 256, NULL, 0},
+    {"registered_by", TEXT, 256, NULL, 0},
+    {"request_id", TEXT, 128, NULL, 0},
+    {"grant_key", TEXT, 256, NULL, 0},
+    {"capability_hash", TEXT, 256, NULL, 0},
+    {"route_snapshot_json", TEXT, 65536, NULL, 0},
+    {"admission_summary", TEXT, 65536, NULL, 0},
+    {"attempt_policy_json", TEXT, 262144, NULL, 0},
+    {"next_attempt_policy_json", TEXT, 65536, NULL, 0},
+    {"policy", POLICY, 0, NULL, 0},
+    {"retry_policy_json", POLICY, 0, NULL, 0},
+    {"reason", TEXT, 65536, "r", 0},
+    {"reason_code", ANY, 0, "waiting_for_capable_worker", 0},
+    {"reason_detail", TEXT, 1024, NULL, 0},
+    {"expected_blocking_reason", CHOICE, 0, NULL, 0},
+    {"failure_reason", TEXT, 65536, "r", 0},
+    {"failure_category", TEXT, 256, NULL, 0},
+    {"detail", TEXT, 256, NULL, 0},
+    {"message", TEXT, 65536, "m", 0},
+    {"source", TEXT, 256, NULL, 0},
+    {"tag_value", TEXT, 4096, NULL, 0},
+    /* numbers */
+    {"lease_ttl_ms", AT_LEAST_1, UINT32_MAX, NULL, 1000},
+    {"lease_duration_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"grant_ttl_ms", AT_LEAST_1, 60000, NULL, 1000},
+    {"max", AT_LEAST_1, 1000, NULL, 1},
+    {"max_wait_ms", AT_MOST, 30000, NULL, 0},
+    {"timeout_ms", AT_MOST, 3600000, NULL, 0},
+    {"percent", AT_MOST, 100, NULL, 50},
+    {"has_percent", ANY, 0, NULL, 1},
+    {"batch_size", AT_MOST, 1000, NULL, 0},
+    {"failure_class", WORD, 0, NULL, 0},
+    {"phase", WORD, 0, NULL, 0},
+    {"priority", ANY, 0, NULL, 0},
+    {"new_priority", ANY, 0, NULL, 0},
+    {"delay_until", ANY, 0, NULL, 0},
+    {"deadline_at", ANY, 0, NULL, 0},
+    {"execution_deadline_at", ANY, 0, NULL, 0},
+    {"attempt_timeout_ms", ANY, 0, NULL, 0},
+    {"remaining_attempt_timeout_ms", ANY, 0, NULL, 0},
+    {"expected_attempt_index", ANY, 0, NULL, 0},
+    {"current_attempt_index", ANY, 0, NULL, 0},
+    {"has_attempt_index", ANY, 0, NULL, 0},
+    {"attempt_index", ANY, 0, NULL, 0},
+    {"has_max_reclaim_count", ANY, 0, NULL, 0},
+    {"max_reclaim_count", ANY, 0, NULL, 0},
+    {"until_change", ANY, 0, NULL, 0},
+    {"after_version", ANY, 0, NULL, 0},
+    {"after", ANY, 0, NULL, 0},
+    {"limit", ANY, 0, NULL, 10},
+    {"created_from", ANY, 0, NULL, 0},
+    {"created_to", ANY, 0, NULL, 0},
+    {"ended_from", ANY, 0, NULL, 0},
+    {"ended_to", ANY, 0, NULL, 0},
+    /* bytes */
+    {"input_payload", PAYLOAD, 0, NULL, 0},
+    {"result_payload", PAYLOAD, 0, NULL, 0},
+};
+
+const struct rule *rule_of(const char *owner, const char *member) {
+  char both[96];
+  snprintf(both, sizeof both, "%s.%s", owner, member);
+  for (int pass = 0; pass < 2; pass++)
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+      if (strcmp(rules[i].name, pass ? member : both) == 0) return &rules[i];
+  fail_msg("%s has no rule", both);
+  return NULL;
+}
