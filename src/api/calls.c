@@ -8,9 +8,12 @@
 
 #include <stdlib.h>
 
+/* A struct so much larger than ours is no later version of it but memory nobody has initialised. */
+#define UNKNOWN_MEMBERS_MAX 4096
+
 enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size,
                           const char *field, struct ff_error *error) {
-  if (size < sizeof size)
+  if (size < sizeof size || size > full_size + UNKNOWN_MEMBERS_MAX)
     return error_field(error, FF_CODE_invalid_input, field,
                        "size is %u: initialise the struct with its INIT macro", size);
   for (size_t i = full_size; i < size; i++)
@@ -19,6 +22,54 @@ enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint3
                          "the struct has members this library does not know");
   memcpy(full, given, size < full_size ? size : full_size);
   return FF_OK;
+}
+
+/* What texts, bytes and lists of every kind begin with. */
+struct span {
+  const uint8_t *ptr;
+  size_t len;
+};
+
+_Static_assert(sizeof(struct ff_pair) == 2 * sizeof(struct span), "a pair is two texts");
+
+static struct span span_at(const void *at) {
+  struct span span;
+  memcpy(&span, at, sizeof span);
+  return span;
+}
+
+static bool is_hollow(struct span span) { return !span.ptr && span.len; }
+
+static bool any_hollow(const uint8_t *spans, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (is_hollow(span_at(spans + i * sizeof(struct span)))) return true;
+  return false;
+}
+
+/* The first member that has a length but no memory, NULL when there is none. */
+static const struct ff_field *hollow_member(const struct ff_struct *s, const void *values) {
+  for (uint32_t i = 0; i < s->field_count; i++) {
+    const struct ff_field *f = &s->fields[i], *inner = NULL;
+    const uint8_t *at = (const uint8_t *)values + f->offset;
+    bool list = f->type == FF_FIELD_STRS || f->type == FF_FIELD_PAIRS || f->type == FF_FIELD_LIST;
+    struct span span = {NULL, 0};
+    if (list || f->type == FF_FIELD_TEXT || f->type == FF_FIELD_BYTES) span = span_at(at);
+    if (is_hollow(span)) return f;
+    if (f->type == FF_FIELD_STRS && any_hollow(span.ptr, span.len)) return f;
+    if (f->type == FF_FIELD_PAIRS && any_hollow(span.ptr, 2 * span.len)) return f;
+    if (f->type == FF_FIELD_STRUCT) inner = hollow_member(f->fields, at);
+    if (f->type == FF_FIELD_LIST)
+      for (size_t k = 0; k < span.len && !inner; k++)
+        inner = hollow_member(f->fields, span.ptr + k * f->fields->size);
+    if (inner) return inner;
+  }
+  return NULL;
+}
+
+static enum ff_rc check_spans(const struct ff_struct *s, const void *args, struct ff_error *error) {
+  const struct ff_field *f = hollow_member(s, args);
+  if (!f) return FF_OK;
+  return error_field(error, FF_CODE_invalid_input, f->name, "has a length but no memory");
 }
 
 /* A struct of this library's own size is used where it lies; any other is brought to it first. */
@@ -35,6 +86,7 @@ static enum ff_rc call_sized(struct ff_engine *engine, enum op_id op, const void
     rc = api_sized_copy(full, info->args_size, args, size, "args", error);
     args = full;
   }
+  if (rc == FF_OK) rc = check_spans(info->args, args, error);
   if (rc == FF_OK)
     rc = done ? engine_call_async(engine->engine, op, args, done, user, error)
               : engine_call(engine->engine, op, args, result, error);
