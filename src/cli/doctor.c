@@ -277,7 +277,7 @@ static int run_doctor(struct cli *cli, int argc, char **argv) {
   check_all(&doctor);
   if (cli->format == CLI_TABLE) cli_table_print(&doctor.table, stdout);
   if (cli->format == CLI_JSON) puts("\n]");
-  cli_note(cli, "%zu ok, %zu warnings, %zu failed", doctor.counts[PASS], doctor.counts[WARN],
+  cli_note(cli, "%zu ok, %zu warn, %zu fail", doctor.counts[PASS], doctor.counts[WARN],
            doctor.counts[FAIL]);
   return doctor.counts[FAIL] ? CLI_REFUSED : CLI_OK;
 }

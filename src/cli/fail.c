@@ -84,8 +84,9 @@ int cli_usage(const struct cli *cli, const char *format, ...) {
   va_start(values, format);
   vfprintf(stderr, format, values);
   va_end(values);
-  const char *verb = cli->verb ? cli->verb->name : NULL;
-  fprintf(stderr, "\n    hint: ff %s%s shows how\n", verb ? "help " : "help", verb ? verb : "");
+  bool own = cli->verb && strcmp(cli->verb->name, "help") != 0;
+  fprintf(stderr, "\n    hint: ff help%s%s shows how\n", own ? " " : "",
+          own ? cli->verb->name : "");
   return CLI_USAGE;
 }
 

@@ -47,7 +47,7 @@ struct reader {
   struct cli_json_error *error;
 };
 
-static bool wrong(struct reader *r, size_t offset, const char *message) {
+static bool refuse(struct reader *r, size_t offset, const char *message) {
   *r->error = (struct cli_json_error){offset, message};
   return false;
 }
@@ -71,7 +71,7 @@ static bool read_hex4(struct reader *r, uint32_t *out) {
   *out = 0;
   for (int i = 0; i < 4; i++, r->at++) {
     int digit = hex_digit(peek(r));
-    if (digit < 0) return wrong(r, r->at, "expected four hexadecimal digits after \\u");
+    if (digit < 0) return refuse(r, r->at, "expected four hexadecimal digits after \\u");
     *out = *out << 4 | (uint32_t)digit;
   }
   return true;
@@ -100,15 +100,15 @@ static char *put_utf8(char *to, uint32_t c) {
 static bool read_unicode(struct reader *r, size_t start, char **to) {
   uint32_t c, low;
   if (!read_hex4(r, &c)) return false;
-  if (c == 0) return wrong(r, start, "a NUL character is not allowed");
+  if (c == 0) return refuse(r, start, "a NUL character is not allowed");
   if (c >= 0xd800 && c < 0xdc00 && r->len - r->at >= 2 && r->text[r->at] == '\\' &&
       r->text[r->at + 1] == 'u') {
     r->at += 2;
     if (!read_hex4(r, &low)) return false;
-    if (low < 0xdc00 || low > 0xdfff) return wrong(r, start, "half of a surrogate pair");
+    if (low < 0xdc00 || low > 0xdfff) return refuse(r, start, "half of a surrogate pair");
     c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
   } else if (c >= 0xd800 && c < 0xe000) {
-    return wrong(r, start, "half of a surrogate pair");
+    return refuse(r, start, "half of a surrogate pair");
   }
   *to = put_utf8(*to, c);
   return true;
@@ -121,7 +121,7 @@ static bool read_escape(struct reader *r, char **to) {
   r->at++;
   if (c == 'u') return read_unicode(r, start, to);
   const char *found = c ? strchr(letters, c) : NULL;
-  if (!found) return wrong(r, start, "unknown escape in a string");
+  if (!found) return refuse(r, start, "unknown escape in a string");
   *(*to)++ = values[found - letters];
   return true;
 }
@@ -129,23 +129,23 @@ static bool read_escape(struct reader *r, char **to) {
 static bool read_string(struct reader *r, struct ff_str *out) {
   size_t start = r->at++;
   const char *end = memchr(r->text + r->at, '"', r->len - r->at);
-  if (!end) return wrong(r, start, "the string has no end");
+  if (!end) return refuse(r, start, "the string has no end");
   /* Escapes only shrink; the closing quote may be further on than the first one found. */
   size_t room = 0;
   for (size_t i = r->at; i < r->len && r->text[i] != '"'; i++, room++)
     if (r->text[i] == '\\') i++, room++;
   char *text = cli_arena_alloc(r->arena, room + 1), *to = text;
   for (;;) {
-    if (r->at >= r->len) return wrong(r, start, "the string has no end");
+    if (r->at >= r->len) return refuse(r, start, "the string has no end");
     unsigned char c = (unsigned char)r->text[r->at];
     if (c == '"') break;
     if (c == '\\') {
       if (!read_escape(r, &to)) return false;
       continue;
     }
-    if (c < 0x20) return wrong(r, r->at, "a control character must be escaped in a string");
+    if (c < 0x20) return refuse(r, r->at, "a control character must be escaped in a string");
     size_t step = cli_utf8_length(r->text + r->at, r->len - r->at);
-    if (!step) return wrong(r, r->at, "broken UTF-8");
+    if (!step) return refuse(r, r->at, "broken UTF-8");
     memcpy(to, r->text + r->at, step);
     to += step;
     r->at += step;
@@ -156,7 +156,7 @@ static bool read_string(struct reader *r, struct ff_str *out) {
 }
 
 static bool read_digits(struct reader *r) {
-  if (peek(r) < '0' || peek(r) > '9') return wrong(r, r->at, "expected a digit");
+  if (peek(r) < '0' || peek(r) > '9') return refuse(r, r->at, "expected a digit");
   while (peek(r) >= '0' && peek(r) <= '9') r->at++;
   return true;
 }
@@ -166,7 +166,7 @@ static bool read_number(struct reader *r, struct ff_str *out) {
   if (peek(r) == '-') r->at++;
   if (peek(r) == '0') r->at++;
   else if (!read_digits(r)) return false;
-  if (peek(r) >= '0' && peek(r) <= '9') return wrong(r, start, "a number must not begin with 0");
+  if (peek(r) >= '0' && peek(r) <= '9') return refuse(r, start, "a number must not begin with 0");
   if (peek(r) == '.') {
     r->at++;
     if (!read_digits(r)) return false;
@@ -192,13 +192,13 @@ static bool read_member(struct reader *r, const struct cli_json *object, struct 
                         int depth) {
   skip_space(r);
   member->key_offset = r->at;
-  if (object->count >= MEMBERS_MAX) return wrong(r, r->at, "more than 256 members");
-  if (peek(r) != '"') return wrong(r, r->at, "expected a member name in double quotes");
+  if (object->count >= MEMBERS_MAX) return refuse(r, r->at, "more than 256 members");
+  if (peek(r) != '"') return refuse(r, r->at, "expected a member name in double quotes");
   if (!read_string(r, &member->key)) return false;
   if (is_duplicate(object, member->key))
-    return wrong(r, member->key_offset, "the member is there twice");
+    return refuse(r, member->key_offset, "the member is there twice");
   skip_space(r);
-  if (peek(r) != ':') return wrong(r, r->at, "expected ':' after the member name");
+  if (peek(r) != ':') return refuse(r, r->at, "expected ':' after the member name");
   r->at++;
   return read_value(r, member, depth);
 }
@@ -223,7 +223,7 @@ static bool read_children(struct reader *r, struct cli_json *parent, int depth) 
     skip_space(r);
     char c = peek(r);
     if (c != ',' && c != close)
-      return wrong(r, r->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
+      return refuse(r, r->at, object ? "expected ',' or '}'" : "expected ',' or ']'");
     r->at++;
     if (c == close) return true;
   }
@@ -241,13 +241,13 @@ static bool read_word(struct reader *r, struct cli_json *value) {
     value->type = words[i].type;
     return true;
   }
-  return wrong(r, r->at, r->at < r->len ? "expected a JSON value" : "the document ends too early");
+  return refuse(r, r->at, r->at < r->len ? "expected a JSON value" : "the document ends too early");
 }
 
 static bool read_value(struct reader *r, struct cli_json *value, int depth) {
   skip_space(r);
   value->offset = r->at;
-  if (depth >= DEPTH_MAX) return wrong(r, r->at, "nested deeper than 32 levels");
+  if (depth >= DEPTH_MAX) return refuse(r, r->at, "nested deeper than 32 levels");
   switch (peek(r)) {
   case '{': value->type = CLI_JSON_OBJECT; return read_children(r, value, depth + 1);
   case '[': value->type = CLI_JSON_ARRAY; return read_children(r, value, depth + 1);
@@ -274,7 +274,7 @@ struct cli_json *cli_json_parse(struct cli_arena *arena, const char *text, size_
   if (!read_value(&r, value, 0)) return NULL;
   skip_space(&r);
   if (r.at == len) return value;
-  wrong(&r, r.at, "unexpected text after the end of the JSON value");
+  refuse(&r, r.at, "unexpected text after the end of the JSON value");
   return NULL;
 }
 

@@ -141,6 +141,7 @@ static void show_failures(struct run *run, const struct run_counts *c) {
   }
   cli_table_print(&table, stdout);
   if (shown < c->failed) printf("… and %zu more\n", c->failed - shown);
+  if (strcmp(ff_durability(run->cli->engine), "fsync") != 0) return; /* it may be gone by then */
   bool own = strcmp(run->cli->url, CLI_RUN_URL) == 0;
   const char *option = own ? "" : " --url ", *url = own ? "" : run->cli->url;
   printf("more of them: ff list --run %s --state failed%s%s\n", run->file.name, option, url);
