@@ -220,6 +220,15 @@ bool engine_quiesce(struct engine *e, int64_t grace_ms) {
   return done;
 }
 
+/* Of a manual engine, which may be dropped in the middle like a process that dies: nothing is applied, nobody is answered. */
+static void drop_calls(struct call_list *list) {
+  while (list->first) {
+    struct call *c = list->first;
+    list_remove(list, c);
+    call_free_async(c);
+  }
+}
+
 void engine_close(struct engine *e) {
   if (!e) return;
   if (e->service_started) (void)engine_quiesce(e, INT64_MAX / 4096);
@@ -230,11 +239,9 @@ void engine_close(struct engine *e) {
     if (e->writer) e->store->vtable->session_close(e->writer);
     store_close(e->store);
   }
-  while (e->deferred.first) {
-    struct call *c = e->deferred.first;
-    list_remove(&e->deferred, c);
-    call_free_async(c);
-  }
+  struct call_list *lists[] = {&e->deferred,       &e->inbox,    &e->batch.calls,  &e->batch.watchers,
+                               &e->parked_claims, &e->answered, &e->parked_watches};
+  for (size_t i = 0; i < ARRAY_LEN(lists); i++) drop_calls(lists[i]);
   lanes_fini(e);
   arena_fini(&e->batch.arena);
   pthread_mutex_destroy(&e->lock);
