@@ -10,8 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int64_t sqlite_now(const struct sqlite_store *s) {
-  return s->clock_ms ? s->clock_ms(s->clock_user) : clock_wall_ms();
+/* Never goes back, whatever the clock behind it does (02 L-3). */
+int64_t sqlite_now(struct sqlite_store *s) {
+  int64_t now = s->clock_ms ? s->clock_ms(s->clock_user) : clock_wall_ms();
+  int64_t last = atomic_load(&s->last_now);
+  while (now > last)
+    if (atomic_compare_exchange_weak(&s->last_now, &last, now)) return now;
+  return last;
 }
 
 /* ---- connections ---- */

@@ -65,6 +65,7 @@ struct sqlite_store {
   int lock_fd; /* -1 when none */
   int64_t (*clock_ms)(void *user);
   void *clock_user;
+  _Atomic int64_t last_now;
   sqlite3 *db;                       /* the connection that writes; NULL when read-only */
   struct sqlite_session *writer;     /* the session that uses db */
   uint32_t idle_frames, hard_frames; /* log lengths at which to checkpoint; tests lower them */
@@ -170,7 +171,7 @@ enum ff_rc sqlite_usable(struct sqlite_store *s, struct ff_error *e) MUST_USE;
 /* ---- sqlite.c ---- */
 enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out,
                           struct ff_error *e) MUST_USE;
-int64_t sqlite_now(const struct sqlite_store *s);
+int64_t sqlite_now(struct sqlite_store *s);
 
 /* ---- sqlite_schema.c ---- */
 /* The generation stored in the file, 0 when it holds no schema of ours; refuses databases of other
