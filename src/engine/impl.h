@@ -133,7 +133,8 @@ struct engine {
   uint32_t reader_count, reader_idle;
   /* the service thread: scanners, async calls, time-outs, idle housekeeping */
   pthread_t service;
-  bool service_started, service_stopping;
+  _Atomic bool service_started;
+  bool service_stopping; /* lock */
   struct park service_park;
   struct call_list answered; /* async calls whose callback is due */
   _Atomic int64_t next_due;

@@ -12,7 +12,7 @@
 
 static struct ff_engine *engine;
 static struct ff_error error;
-static int64_t clock_now = 1000000;
+static _Atomic int64_t clock_now = 1000000;
 
 static int64_t read_clock(void *user) {
   (void)user;
