@@ -246,6 +246,7 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *opt
   m->store.traits = (struct store_traits){.backend = FF_backend_memory,
                                           .writers = 1,
                                           .one_domain = true,
+                                          .shared = true, /* by name */
                                           .durable = false,
                                           .durability = "none (memory)",
                                           .version = "built in"};

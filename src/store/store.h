@@ -27,6 +27,7 @@ struct store_traits {
   enum ff_backend backend;
   uint32_t writers;    /* writer sessions that make sense (SQLite and memory: 1) */
   bool one_domain;     /* true: a whole batch is one group; false (Valkey): one group per tag */
+  bool shared;            /* others may write it behind this engine's back: what falls due must be looked for */
   bool durable;        /* apply returned = survives power loss (as far as the store states) */
   char durability[64]; /* in words, for doctor and bench: "fsync", "none (memory)" … */
   char version[64];    /* of the software behind it */
