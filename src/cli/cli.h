@@ -69,7 +69,6 @@ struct cli {
   int64_t timeout_ms;     /* -1 = not given */
   struct ff_engine *engine;
   bool read_only; /* the engine was opened with mode=ro */
-  char *own_url;  /* what url points to when it was made here */
 };
 
 /* The verbs in the order help shows them; *count receives how many. */

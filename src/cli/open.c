@@ -131,6 +131,4 @@ int cli_open_worker(struct cli *cli, const struct ff_open_options *options) {
 void cli_close(struct cli *cli) {
   ff_close(cli->engine);
   cli->engine = NULL;
-  free(cli->own_url);
-  cli->own_url = NULL;
 }
