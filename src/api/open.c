@@ -63,11 +63,15 @@ static void canonical_key(const char *url, char *key, size_t size) {
   if (strcmp(url, "sqlite:file::memory:?cache=shared") == 0) url = "sqlite::memory:";
   snprintf(key, size, "%s", url);
   if (strncmp(url, "sqlite:", 7) != 0 || strncmp(url, "sqlite::memory:", 15) == 0) return;
-  snprintf(path, sizeof path, "%s", url + 7);
+  const char *start = url + 7;
+  if (strncmp(start, "file:", 5) == 0) start += strncmp(start + 5, "///", 3) == 0 ? 7 : 5;
+  snprintf(path, sizeof path, "%s", start);
   char *query = strchr(path, '?');
   if (query) *query = '\0';
-  if (realpath(path, real))
-    snprintf(key, size, "sqlite:%s%s", real, strstr(url, "mode=ro") ? "?mode=ro" : "");
+  bool reads = engine_url_says(ff_text(url), "mode=ro");
+  bool memory = engine_url_says(ff_text(url), "mode=memory");
+  if (!memory && realpath(path, real))
+    snprintf(key, size, "sqlite:%s%s", real, reads ? "?mode=ro" : "");
 }
 
 static struct ff_engine *registry_find(const char *key) {

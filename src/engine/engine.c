@@ -58,6 +58,8 @@ struct store *engine_store(struct engine *e) { return e->store; }
 
 /* ---- opening ---- */
 
+#define PARTITIONS_SETTING "num_flow_partitions"
+
 static enum ff_rc environment_number(const char *name, int64_t min, int64_t max, int64_t *value,
                                      struct ff_error *error) {
   const char *text = getenv(name);
@@ -76,6 +78,8 @@ static enum ff_rc reclaim_delay(const struct ff_open_options *o, int64_t *delay,
   *delay = 5000;
   if (o->auto_reclaim_delay_ms == -1) {
     *delay = INT64_MAX;
+  } else if (o->auto_reclaim_delay_ms < 0) {
+    return error_field(error, FF_CODE_config, "auto_reclaim_delay_ms", "must be at least -1");
   } else if (o->auto_reclaim_delay_ms > 0) {
     *delay = o->auto_reclaim_delay_ms == 1 ? 0 : o->auto_reclaim_delay_ms;
   } else if (text && strcmp(text, "off") == 0) {
@@ -97,19 +101,22 @@ static enum ff_rc renewed_events(bool *on, struct ff_error *error) {
   return FF_OK;
 }
 
+/* The partition count stays 0 when nobody asks for one. */
 static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   struct ff_open_options *o = &e->options.open;
-  int64_t partitions = o->flow_partitions ? o->flow_partitions : 256, events = 86400000;
+  int64_t partitions = o->flow_partitions, events = 86400000;
   if (!o->flow_partitions)
     TRY(environment_number("FF_FLOW_PARTITIONS", 1, 65535, &partitions, error));
-  if (partitions < 1 || partitions > 65535)
+  if (partitions > 65535)
     return error_field(error, FF_CODE_config, "flow_partitions", "must be 1..65535, got %lld",
                        (long long)partitions);
   TRY(environment_number("FF_OUTBOX_RETENTION_MS", 0, INT64_MAX / 2, &events, error));
   if (o->inbox_limit == 0) o->inbox_limit = 65536;
   if (o->batch_limit == 0) o->batch_limit = 1024;
   if (o->event_retention_ms == 0) o->event_retention_ms = events;
-  if (o->event_retention_ms < 0 || o->retention_ms < 0)
+  if (o->event_retention_ms < 0)
+    return error_field(error, FF_CODE_config, "event_retention_ms", "must not be negative");
+  if (o->retention_ms < 0)
     return error_field(error, FF_CODE_config, "retention_ms", "must not be negative");
   e->config = (struct op_config){.backend = e->store->traits.backend,
                                  .flow_partitions = (uint32_t)partitions,
@@ -121,12 +128,45 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   return renewed_events(&e->config.lease_renewed_events, error);
 }
 
+static enum ff_rc stored_partitions(struct engine *e, struct arena *arena, uint64_t *count,
+                                    struct ff_error *error) {
+  struct setting key = {.name = TEXT_LIT(PARTITIONS_SETTING)};
+  struct store_get get = {RECORD_KIND_setting, &key, NULL};
+  struct store_session *session;
+  int64_t now;
+  *count = 0;
+  TRY(reader_take(e, &session, error));
+  enum ff_rc rc = store_fetch(session, arena, &get, 1, NULL, 0, &now, error);
+  reader_give(e, session);
+  if (rc != FF_OK || !get.record) return rc;
+  struct ff_str value = ((const struct setting *)get.record)->value;
+  if (parse_u64(value, count) && *count >= 1 && *count <= 65535) return FF_OK;
+  return error_field(error, FF_CODE_corruption, "value", "setting: value: no partition count");
+}
+
+/* Who asks for no count gets the stored one. A reader has nothing to store and compares here. */
+static enum ff_rc settle_partitions(struct engine *e, bool reads_only, struct ff_error *error) {
+  struct arena arena;
+  uint64_t stored;
+  arena_init(&arena);
+  enum ff_rc rc = stored_partitions(e, &arena, &stored, error);
+  arena_fini(&arena);
+  if (rc != FF_OK) return rc;
+  uint32_t wanted = e->config.flow_partitions;
+  if (reads_only && wanted && stored && wanted != stored)
+    return error_set(error, FF_CODE_corruption,
+                     "partition_mismatch: " PARTITIONS_SETTING ": stored=%u, config=%u",
+                     (unsigned)stored, wanted);
+  if (!wanted) e->config.flow_partitions = stored ? (uint32_t)stored : 256;
+  return FF_OK;
+}
+
 /* 01 PT-4: stored at first boot, compared at every boot. The other counts have no operations yet
  * and are not stored yet. */
 static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
   char value[16];
   snprintf(value, sizeof value, "%u", e->config.flow_partitions);
-  struct check_setting_args args = {sizeof args, TEXT_LIT("num_flow_partitions"), ff_text(value)};
+  struct check_setting_args args = {sizeof args, TEXT_LIT(PARTITIONS_SETTING), ff_text(value)};
   struct call call = {.op = OP_prepare};
   arena_init(&call.arena);
   call.requests = &call.one;
@@ -148,25 +188,32 @@ static void hinted(void *user, const struct store_hint *hint) {
     park_wake(&e->service_park, WAKE_LEAD);
 }
 
-static bool read_only(struct ff_str url) {
-  for (size_t i = 0; i + 7 <= url.len; i++)
-    if (memcmp(url.ptr + i, "mode=ro", 7) == 0) return true;
+bool engine_url_says(struct ff_str url, const char *parameter) {
+  const char *query = url.len ? memchr(url.ptr, '?', url.len) : NULL;
+  while (query) {
+    struct ff_str rest = text_of(query + 1, url.len - (size_t)(query + 1 - url.ptr));
+    const char *end = rest.len ? memchr(rest.ptr, '&', rest.len) : NULL;
+    if (text_equal_c(text_of(rest.ptr, end ? (size_t)(end - rest.ptr) : rest.len), parameter))
+      return true;
+    query = end;
+  }
   return false;
 }
 
 static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_error *error) {
-  bool applied;
+  bool applied, reads_only = engine_url_says(url, "mode=ro");
   struct store_options so = {.clock_ms = e->options.open.clock_ms,
                              .clock_user = e->options.open.clock_user,
                              .faults = e->options.faults,
                              .dev_mode = e->options.open.dev_mode};
   TRY(store_open(url, &so, &e->store, error));
   TRY(config_make(e, error));
-  if (read_only(url)) {
+  TRY(e->store->vtable->migrate(e->store, &applied, error));
+  TRY(settle_partitions(e, reads_only, error));
+  if (reads_only) {
     e->options.open.no_scanners = true;
     return FF_OK;
   }
-  TRY(e->store->vtable->migrate(e->store, &applied, error));
   TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->writer, error));
   TRY(check_deployment(e, error));
   TRY(e->store->vtable->listen(e->store, hinted, e, error));
@@ -220,7 +267,8 @@ bool engine_quiesce(struct engine *e, int64_t grace_ms) {
   return done;
 }
 
-/* Of a manual engine, which may be dropped in the middle like a process that dies: nothing is applied, nobody is answered. */
+/* Of a manual engine, which may be dropped in the middle like a process that dies: nothing is
+ * applied, nobody is answered. */
 static void drop_calls(struct call_list *list) {
   while (list->first) {
     struct call *c = list->first;

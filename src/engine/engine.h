@@ -21,6 +21,8 @@ struct engine_options {
 /* Opens the store of the URL, migrates it, checks the deployment record, starts scanners. */
 enum ff_rc engine_open(struct ff_str url, const struct engine_options *, struct engine **,
                        struct ff_error *) MUST_USE;
+/* True when the URL carries exactly this parameter, for example mode=ro. */
+bool engine_url_says(struct ff_str url, const char *parameter);
 /* Stops taking calls, answers those under way, releases everything. */
 void engine_close(struct engine *);
 /* Refuses new calls; false when calls are still under way after grace_ms. */
