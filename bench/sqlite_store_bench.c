@@ -4,6 +4,7 @@
  *
  *   sqlite_store_bench FILE [lifecycles] [group] [partitions]
  *
+ * BENCH_FRAMES=N checkpoints at N frames, BENCH_IDLE=1 rests after every transaction, BENCH_REQUEST_IDS=1 claims with request ids.
  * Prints CPU microseconds and log frames per lifecycle, the split by step, and the longest apply.
  * The engine is not involved.
  */
@@ -225,6 +226,9 @@ int main(int argc, char **argv) {
     die(&e);
   if (b.store->vtable->migrate(b.store, &applied, &e)) die(&e);
   if (b.store->vtable->session_open(b.store, STORE_WRITER, &b.session, &e)) die(&e);
+  uint64_t frames = 0;
+  if (getenv("BENCH_FRAMES") && parse_u64(ff_text(getenv("BENCH_FRAMES")), &frames))
+    sqlite_store_of(b.store)->hard_frames = (uint32_t)frames;
   const struct execution **active = heap_alloc(sizeof *active * b.group);
   for (uint32_t i = 0; i < b.group; i++) active[i] = heap_zalloc(sizeof(struct execution));
   warm_up(&b, active, b.group);

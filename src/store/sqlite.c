@@ -58,7 +58,8 @@ enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out, st
   buffer_init(&uri);
   append_uri(&uri, s->name, s->target.memory ? "vfs=memdb" : s->immutable ? "immutable=1" : "");
   sqlite3 *db = NULL;
-  int code = sqlite3_open_v2(uri.ptr, &db, flags, NULL);
+  bool gather = writer && s->target.synchronous == 2 && !s->target.memory;
+  int code = sqlite3_open_v2(uri.ptr, &db, flags, gather ? sqlite_gathering_vfs() : NULL);
   buffer_fini(&uri);
   enum ff_rc rc = code ? sqlite_error(s, db, code, "open", e) : FF_OK;
   if (!rc) {

@@ -173,6 +173,10 @@ enum ff_rc sqlite_connect(struct sqlite_store *s, bool writer, sqlite3 **out,
                           struct ff_error *e) MUST_USE;
 int64_t sqlite_now(struct sqlite_store *s);
 
+/* ---- sqlite_vfs.c ---- */
+/* The name of the VFS that gathers writes, registered; NULL (the default one) when that failed. */
+const char *sqlite_gathering_vfs(void);
+
 /* ---- sqlite_schema.c ---- */
 /* The generation stored in the file, 0 when it holds no schema of ours; refuses databases of other
  * programs. */
