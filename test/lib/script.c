@@ -271,6 +271,17 @@ static void print_place(const struct place *p, struct buffer *out) {
   buffer_fini(&text);
 }
 
+/* The same as JSON: what a list of handles is written with. */
+static void print_json(const struct place *p, struct buffer *out) {
+  struct ff_struct one = {p->of->name, p->of->size, 1, p->field};
+  struct buffer text;
+  buffer_init(&text);
+  values_json(&one, p->holder, &text); /* {"name":VALUE} */
+  size_t skip = strlen(p->field->name) + 4;
+  if (text.len > skip) buffer_append(out, text.ptr + skip, text.len - skip - 1);
+  buffer_fini(&text);
+}
+
 static void print_answer(const struct script *s, struct buffer *out) {
   if (s->rc == FF_OK) {
     values_print(op_infos[s->op].result, &s->result, out);
@@ -538,14 +549,16 @@ static bool step_save(struct script *s, char *rest) {
   if (s->rc != FF_OK || !resolve(op_infos[s->op].result, &s->result, path, &place) ||
       !place.holder)
     return fail(s, "the last answer has no %s", path);
+  struct buffer text;
+  buffer_init(&text);
   if (place.field->type == FF_FIELD_HANDLE) {
     struct ff_handle handle;
     memcpy(&handle, (const uint8_t *)place.holder + place.field->offset, sizeof handle);
-    set_variable(s, name, "handle", &handle);
+    print_json(&place, &text);
+    set_variable(s, name, buffer_text(&text).ptr, &handle);
+    buffer_fini(&text);
     return true;
   }
-  struct buffer text;
-  buffer_init(&text);
   print_place(&place, &text);
   set_variable(s, name, buffer_text(&text).ptr, NULL);
   buffer_fini(&text);

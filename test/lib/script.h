@@ -15,6 +15,7 @@
  *       the events of an execution since the last `events`, in short form (see event_word)
  *   save NAME = PATH
  *       a variable from the last answer: member, member.member, list.0.member, list.count
+ *       (a handle is passed on as it is by handle=$NAME, and is its JSON within other text)
  *   let NAME = TEXT
  *       a variable. $store is the name of the store, "memory" or "sqlite"
  *   exec NAME [partition] [number]
