@@ -300,11 +300,13 @@ static void requeue(struct engine *e, struct call *c) {
 
 static void reply(struct engine *e) {
   struct batch *b = &e->batch;
+  for (struct call *c = b->calls.first; c; c = c->next)
+    if (call_done(c)) call_conclude(e, c, &b->arena);
   for (struct call *c = b->calls.first, *next; c; c = next) {
     next = c->next;
     list_remove(&b->calls, c);
     if (call_done(c)) {
-      call_finish(e, c, &b->arena);
+      call_finish(e, c);
       continue;
     }
     pthread_mutex_lock(&e->lock);

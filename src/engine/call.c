@@ -64,14 +64,11 @@ static bool may_park(struct engine *e, const struct call *call) {
   return found->tasks.count == 0 && engine_now(e) < call->deadline;
 }
 
-void call_finish(struct engine *e, struct call *call, struct arena *arena) {
+/* Only reads what the batch holds: answers may point into the arguments of any call of the batch, so
+ * that nobody may be let go before all of them are made. */
+void call_conclude(struct engine *e, struct call *call, struct arena *arena) {
   const struct composite *c = &composites[call->op];
-  if (call->internal) {
-    pthread_mutex_lock(&e->lock);
-    call_answered(e, call);
-    pthread_mutex_unlock(&e->lock);
-    return;
-  }
+  if (call->internal) return;
   struct request *last = &call->requests[call->request_count - 1];
   void *view = last->result;
   call->rc = FF_OK;
@@ -82,10 +79,13 @@ void call_finish(struct engine *e, struct call *call, struct arena *arena) {
     call->rc = last->rc;
     call->error = last->error;
   }
-  bool park = may_park(e, call);
-  if (!park && call->rc == FF_OK) copy_out(call, view);
+  call->parks = may_park(e, call);
+  if (!call->parks && call->rc == FF_OK) copy_out(call, view);
+}
+
+void call_finish(struct engine *e, struct call *call) {
   pthread_mutex_lock(&e->lock);
-  if (park && !e->closing)
+  if (call->parks && !e->closing)
     park_claim(e, call);
   else
     call_answered(e, call);

@@ -68,6 +68,7 @@ struct call {
   struct acquire_args acquire; /* of the claim forms */
   bool blocking;               /* a thread sleeps in `park` */
   bool missed;                 /* in the round under way: later requests of this call wait */
+  bool parks;                  /* concluded: it found nothing and goes on waiting */
   bool internal; /* of the engine's own: not refused while closing, no answer is made */
   bool chained;  /* a failed request fails the following ones */
   enum call_state state;
@@ -161,9 +162,11 @@ struct request *call_request(struct engine *, struct call *, enum op_id,
                              const void *args); /* within the count set by call_reserve */
 void call_reserve(struct call *, uint32_t count);
 enum ff_rc call_prepare(struct engine *, struct call *, struct ff_error *) MUST_USE;
-/* Makes the answer of a call whose requests are done and marks it answered; parks it instead when
- * it may wait. Lock held. */
-void call_finish(struct engine *, struct call *, struct arena *);
+/* Makes the answer of a call whose requests are done. */
+void call_conclude(struct engine *, struct call *, struct arena *);
+/* Lets a concluded call go: it is answered, or parked when it may wait. For a sleeping caller this
+ * is the last time its arguments and memory may be touched. */
+void call_finish(struct engine *, struct call *);
 void call_answered(struct engine *, struct call *);
 /* Hands an async call to the service thread (manual engines: to engine_step). */
 void call_defer(struct engine *, struct call *);
