@@ -74,16 +74,21 @@ static void fail_pending(struct batch *b, const struct ff_error *error) {
   b->pending_count = 0;
 }
 
-static bool chain_broken(const struct call *call, const struct request *r) {
-  return call->chained && r > call->requests && r[-1].done && r[-1].rc != FF_OK;
+/* The earlier request of the call that has failed and without which this one must not happen. An
+ * unknown commit may leave a registration failed while its create, which wrote nothing, runs again. */
+static const struct request *broken_link(const struct call *call, const struct request *r) {
+  const struct request *before = r->needs;
+  if (call->chained && r > call->requests) before = r - 1;
+  return before && before->done && before->rc != FF_OK ? before : NULL;
 }
 
 static void run_request(struct engine *e, struct call *call, struct request *r) {
   struct batch *b = &e->batch;
   const struct op_info *info = &op_infos[r->op];
-  if (chain_broken(call, r)) {
-    r->rc = r[-1].rc;
-    r->error = r[-1].error;
+  const struct request *broken = broken_link(call, r);
+  if (broken) {
+    r->rc = broken->rc;
+    r->error = broken->error;
     r->done = true;
     return;
   }

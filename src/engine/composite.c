@@ -59,6 +59,7 @@ static enum ff_rc build_create(struct engine *e, struct call *call, struct ff_er
   call_reserve(call, known ? 1 : 2);
   if (!known) TRY(add_registration(e, call, call->op, call->args, error));
   struct request *r = call_request(e, call, call->op, call->args);
+  if (call->request_count > 1) r->needs = &call->requests[0];
   if (r->refused && error) *error = r->error;
   return r->rc;
 }
@@ -100,19 +101,23 @@ static void add_refused(struct call *call, const struct ff_error *error) {
 }
 
 /* An item and, before it, the registration it may need; false when it is refused: a refused item
- * registers nothing (02 L-6). */
+ * registers nothing (02 L-6). *registration is the one of the item before, NULL = known already; with
+ * may_register it becomes this item's. */
 static bool add_create(struct engine *e, struct call *call, enum op_id op, const void *args,
-                       bool may_register) {
+                       bool may_register, const struct request **registration) {
   struct ff_error refused = {.retry_after_ms = -1};
   struct request *at = call_request(e, call, op, args);
+  at->needs = *registration;
   if (at->refused || !may_register) return !at->refused;
   struct request create = *at;
-  call->request_count--;
+  uint32_t before = --call->request_count;
   if (add_registration(e, call, op, args, &refused) != FF_OK) {
     call->request_count--; /* the refused registration stands for the item */
     add_refused(call, &refused);
     return false;
   }
+  *registration = call->request_count > before ? &call->requests[before] : NULL;
+  create.needs = *registration;
   call->requests[call->request_count++] = create;
   return true;
 }
@@ -125,6 +130,7 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
   TRY(many_check("items", args->items.count, bytes, error));
   call->requests = ARENA_ARRAY(&call->arena, struct request, 2 * args->items.count + 1);
   struct ff_str lane = {NULL, 0}, requirement = {NULL, 0};
+  const struct request *registration = NULL;
   for (size_t i = 0; i < args->items.count; i++) {
     const struct ff_create_execution_args *item = &args->items.items[i];
     bool named = text_nonempty(item->execution_id);
@@ -139,7 +145,7 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
     }
     bool same = text_present(lane) && text_equal(lane, item_lane) &&
                 text_equal(requirement, item_requirement);
-    if (!add_create(e, call, op, item_args, !same)) continue;
+    if (!add_create(e, call, op, item_args, !same, &registration)) continue;
     lane = item_lane;
     requirement = item_requirement;
   }

@@ -29,6 +29,8 @@ struct request {
   uint32_t sequence;
   uint8_t tries;
   bool done, wrote;
+  /* an earlier one of the call without which this one fails too (OC-1: lane, then create) */
+  const struct request *needs;
   bool refused;  /* by its argument checks: it never runs */
   bool optional; /* its error does not end the call (slots of many-forms, lane registration) */
   struct overlay_tag tag;
@@ -263,6 +265,8 @@ enum ff_rc engine_stats_run(struct engine *, const void *args, void *result,
 /* ---- lanes.c ---- */
 bool lane_known(struct engine *, struct ff_str lane, struct ff_str requirement);
 void lane_learn(struct engine *, struct ff_str lane, struct ff_str requirement);
+/* Registers the lanes of $FF_LANES, a comma list (01 ID-10, RC-16; 06 LN-2). */
+enum ff_rc lanes_seed(struct engine *, struct ff_error *) MUST_USE;
 void lanes_fini(struct engine *);
 
 #endif
