@@ -1,0 +1,179 @@
+/*
+ * The end of a history: the weather clears, every call is answered, operators lift what they have
+ * put, and from there hooks and claims alone must drive every execution to its end (L-196). Then
+ * retention must leave nothing behind (L-181).
+ */
+#include "test/lib/simulation_impl.h"
+
+#include "op/execution.h"
+
+#define ROUNDS_MAX 400
+#define IDLE_STEPS_MAX 5000
+
+static bool run_idle(struct simulation *s) {
+  for (uint32_t i = 0; i < s->rival_count; i++) {
+    struct rival *r = &s->rivals[i];
+    uint32_t steps = 0;
+    while (rival_step(r) && !s->stopped)
+      if (++steps > IDLE_STEPS_MAX) return sim_fail(s, "engine %u never comes to rest", i);
+  }
+  return !s->stopped;
+}
+
+static bool all_idle(struct simulation *s) {
+  /* what one engine does may wake another */
+  return run_idle(s) && run_idle(s);
+}
+
+static bool call(struct simulation *s, struct rival *r, enum op_id op, const void *args,
+                 void *result) {
+  struct ff_error error;
+  if (engine_call(r->engine, op, args, result, &error) == FF_OK) return sim_follow(s);
+  return sim_fail(s, "%s: %s: %s", op_infos[op].name, ff_code_name(error.code), error.detail);
+}
+
+/* Clients stop; every call that an engine still has is answered within its own time. */
+static bool answer_all(struct simulation *s) {
+  for (int i = 0; i < CLIENTS; i++) {
+    struct client *c = &s->clients[i];
+    if (c->copy) c->copy->client = NULL;
+    if (c->call) history_call_release(c->call);
+    *c = (struct client){0};
+  }
+  if (!all_idle(s)) return false;
+  s->now += 5000;
+  if (!all_idle(s)) return false;
+  if (s->copies) return sim_fail(s, "%u calls were never answered", s->copies);
+  return true;
+}
+
+static bool open_lanes(struct simulation *s) {
+  for (uint32_t i = 0; i < HISTORY_LANES; i++) {
+    struct ff_register_lane_args lane = {.size = sizeof lane, .lane_id = ff_text(history_lane(i))};
+    struct ff_register_lane_result registered;
+    struct ff_set_lane_state_args state = {
+        .size = sizeof state, .lane_id = ff_text(history_lane(i)), .state = TEXT_LIT("active")};
+    struct ff_set_lane_state_result set;
+    if (!call(s, rival_any(s), OP_register_lane, &lane, &registered)) return false;
+    values_free(registered.memory);
+    if (!call(s, rival_any(s), OP_set_lane_state, &state, &set)) return false;
+    values_free(set.memory);
+  }
+  return true;
+}
+
+/* What an operator has blocked, an operator lifts. */
+static bool lift(struct simulation *s, const struct execution *x) {
+  struct ff_id id;
+  exec_id_format(execution_id_of(x), &id);
+  if (x->blocking_reason == FF_blocking_reason_paused_by_operator ||
+      x->blocking_reason == FF_blocking_reason_paused_by_policy) {
+    struct ff_release_hold_args args = {.size = sizeof args, .execution_id = ff_text(id.text)};
+    struct ff_release_hold_result result;
+    if (!call(s, rival_any(s), OP_release_hold, &args, &result)) return false;
+    values_free(result.memory);
+    return true;
+  }
+  struct ff_unblock_execution_args args = {
+      .size = sizeof args,
+      .execution_id = ff_text(id.text),
+      .expected_blocking_reason = ff_text(ff_word(FF_WORD_blocking_reason, x->blocking_reason))};
+  struct ff_unblock_execution_result result;
+  if (!call(s, rival_any(s), OP_unblock_execution, &args, &result)) return false;
+  values_free(result.memory);
+  return true;
+}
+
+static bool lift_all(struct simulation *s) {
+  for (uint32_t n = 0;; n++) {
+    const struct execution *x = oracle_alive(s->oracle, n);
+    if (!x) return true;
+    if (x->eligibility_state >= FF_eligibility_state_blocked_by_budget && !lift(s, x)) return false;
+  }
+}
+
+/* One worker that can do everything claims and completes; early on it sometimes fails, or dies with
+ * what it holds. */
+static bool work(struct simulation *s, uint32_t round, size_t *claimed) {
+  struct ff_str lanes[HISTORY_LANES];
+  for (uint32_t i = 0; i < HISTORY_LANES; i++) lanes[i] = ff_text(history_lane(i));
+  struct ff_claim_tasks_args args = {.size = sizeof args,
+                                     .lane_ids = {lanes, HISTORY_LANES},
+                                     .capabilities = history_all_capabilities(),
+                                     .worker_id = TEXT_LIT("last"),
+                                     .worker_instance_id = TEXT_LIT("last-1"),
+                                     .lease_ttl_ms = 60000,
+                                     .max = 50};
+  struct ff_claim_tasks_result found;
+  struct rival *r = rival_any(s);
+  if (!call(s, r, OP_claim_tasks, &args, &found)) return false;
+  *claimed = found.tasks.count;
+  bool ok = true;
+  for (size_t i = 0; i < found.tasks.count && ok; i++) {
+    uint32_t n = round < 30 ? sim_dice(s, 10) : 9;
+    if (n == 0) continue;
+    if (n == 1) {
+      struct ff_fail_args fail = {.size = sizeof fail, .handle = found.tasks.items[i].handle};
+      struct ff_fail_result failed;
+      ok = call(s, r, OP_fail, &fail, &failed);
+      if (ok) values_free(failed.memory);
+      continue;
+    }
+    struct ff_complete_args complete = {.size = sizeof complete,
+                                        .handle = found.tasks.items[i].handle};
+    struct ff_complete_result completed;
+    ok = call(s, r, OP_complete, &complete, &completed);
+    if (ok) values_free(completed.memory);
+  }
+  values_free(found.memory);
+  return ok;
+}
+
+static bool end_all(struct simulation *s) {
+  for (uint32_t round = 0; round < ROUNDS_MAX; round++) {
+    size_t claimed = 0;
+    if (!all_idle(s) || !work(s, round, &claimed)) return false;
+    struct oracle_left left = oracle_left(s->oracle);
+    if (!left.alive) return true;
+    if (claimed) continue;
+    /* a grant may hide work for a while; else nothing happens before something falls due */
+    int64_t later = s->now + 20000;
+    s->now = left.next_due_at > s->now && left.next_due_at < later ? left.next_due_at : later;
+  }
+  const struct execution *x = oracle_alive(s->oracle, 0);
+  struct ff_id id = {""};
+  if (x) exec_id_format(execution_id_of(x), &id);
+  return sim_fail(s, "%u executions never end, the first is %s", oracle_left(s->oracle).alive,
+                  id.text);
+}
+
+/* Everything is over: after the longest retention nothing may be left. */
+static bool purge_all(struct simulation *s) {
+  s->now += INT64_C(3) * 86400000;
+  if (!all_idle(s)) return false;
+  struct ff_run_scanner_args args = {.size = sizeof args};
+  struct ff_run_scanner_result ran;
+  struct ff_query_executions_args query = {.size = sizeof query};
+  struct ff_query_executions_result left;
+  if (!call(s, rival_any(s), OP_run_scanner, &args, &ran)) return false;
+  values_free(ran.memory);
+  if (!oracle_check_all(s->oracle)) return sim_fail(s, NULL);
+  if (!call(s, rival_any(s), OP_query_executions, &query, &left)) return false;
+  size_t count = left.executions.count;
+  values_free(left.memory);
+  return count ? sim_fail(s, "%zu executions outlive their retention", count) : true;
+}
+
+bool sim_drain(struct simulation *s) {
+  s->draining = true;
+  s->weather = (struct weather){0, 0, 0, 0};
+  sim_trace(s, "the weather clears");
+  for (uint32_t i = 0; i < s->rival_count; i++) {
+    if (s->rivals[i].engine && i == 0) rival_crash(&s->rivals[i]);
+    while (!s->rivals[i].engine) rival_open(&s->rivals[i]);
+  }
+  if (!answer_all(s) || !open_lanes(s) || !lift_all(s)) return false;
+  if (!end_all(s)) return false;
+  if (!oracle_check_all(s->oracle)) return sim_fail(s, NULL);
+  return purge_all(s);
+}
