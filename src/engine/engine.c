@@ -216,6 +216,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   }
   TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->writer, error));
   TRY(check_deployment(e, error));
+  TRY(lanes_seed(e, error));
   TRY(e->store->vtable->listen(e->store, hinted, e, error));
   e->listening = true;
   /* Whatever fell due while nobody looked is found by the first cycle. */
@@ -287,8 +288,9 @@ void engine_close(struct engine *e) {
     if (e->writer) e->store->vtable->session_close(e->writer);
     store_close(e->store);
   }
-  struct call_list *lists[] = {&e->deferred,       &e->inbox,    &e->batch.calls,  &e->batch.watchers,
-                               &e->parked_claims, &e->answered, &e->parked_watches};
+  struct call_list *lists[] = {&e->deferred,       &e->inbox,         &e->batch.calls,
+                               &e->batch.watchers, &e->parked_claims, &e->answered,
+                               &e->parked_watches};
   for (size_t i = 0; i < ARRAY_LEN(lists); i++) drop_calls(lists[i]);
   lanes_fini(e);
   arena_fini(&e->batch.arena);

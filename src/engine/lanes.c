@@ -66,3 +66,47 @@ void lanes_fini(struct engine *e) {
       free(k);
     }
 }
+
+/* ---- seeding ---- */
+
+static enum ff_rc seed_one(struct engine *e, struct call *call, struct ff_str lane,
+                           struct ff_error *error) {
+  struct ff_error why;
+  if (lane_check(lane, "FF_LANES", &why) != FF_OK)
+    return error_field(error, FF_CODE_config, "FF_LANES", "lane \"" TEXT_FMT "\": %s",
+                       TEXT_ARG(lane), why.detail);
+  struct ff_register_lane_args *args = ARENA_NEW(&call->arena, struct ff_register_lane_args);
+  *args = (struct ff_register_lane_args){
+      .size = sizeof *args, .lane_id = lane, .registered_by = TEXT_LIT("FF_LANES")};
+  call_request(e, call, OP_register_lane, args);
+  return FF_OK;
+}
+
+static struct ff_str trim(struct ff_str t) {
+  while (t.len && (*t.ptr == ' ' || *t.ptr == '\t')) t = text_of(t.ptr + 1, t.len - 1);
+  while (t.len && (t.ptr[t.len - 1] == ' ' || t.ptr[t.len - 1] == '\t')) t.len--;
+  return t;
+}
+
+enum ff_rc lanes_seed(struct engine *e, struct ff_error *error) {
+  const char *list = getenv("FF_LANES");
+  if (!list || !*list) return FF_OK;
+  struct call call = {.op = OP_prepare};
+  enum ff_rc rc = FF_OK;
+  arena_init(&call.arena);
+  call.requests = ARENA_ARRAY(&call.arena, struct request, strlen(list) + 1);
+  for (const char *at = list; *at && rc == FF_OK;) {
+    size_t len = strcspn(at, ",");
+    struct ff_str lane = trim(text_of(at, len));
+    if (lane.len) rc = seed_one(e, &call, lane, error);
+    at += len + (at[len] == ',');
+  }
+  if (rc == FF_OK && call.request_count) rc = internal_run(e, &call, error);
+  for (uint32_t i = 0; i < call.request_count && rc == FF_OK; i++)
+    if (call.requests[i].rc != FF_OK) {
+      rc = call.requests[i].rc;
+      if (error) *error = call.requests[i].error;
+    }
+  arena_fini(&call.arena);
+  return rc;
+}
