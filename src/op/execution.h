@@ -30,6 +30,9 @@ int64_t execution_auto_reclaim_at(const struct execution *, const struct op_conf
  * process: no operation can store an illegal vector. */
 void execution_seal(const struct execution *before, struct execution *after,
                     const struct op_config *);
+/* What no operation of ours can have stored is corruption that names the field (01 CV-8); asked of
+ * every execution a store hands out, so that a spoiled row never reaches execution_seal. */
+enum ff_rc execution_check_stored(const struct execution *, struct ff_error *) MUST_USE;
 /* True when the vector is one of SV-3 (tests and verify use it too). */
 bool execution_vector_legal(const struct execution *);
 /* Sets the six dimensions and blocking_detail; last_transition_at moves when a dimension changed,

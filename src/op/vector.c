@@ -6,6 +6,8 @@
  */
 #include "op/execution.h"
 
+#define WORKER_MAX_BYTES 256 /* 01 LM-5: what a handle has room for */
+
 /* ---- legality: 01 SV-3 ---- */
 
 #define PHASE(word) (1u << FF_lifecycle_phase_##word)
@@ -233,25 +235,46 @@ static bool step_legal(const struct execution *before, const struct execution *a
   return false;
 }
 
-/* 01 SV-4, 02 L-192: what must accompany a vector. */
-static bool fields_fit(const struct execution *x) {
+/* 01 SV-4, 02 L-192: the first field that does not go with the vector, NULL when all do. */
+static const char *misfit(const struct execution *x) {
   bool active = x->lifecycle_phase == FF_lifecycle_phase_active;
   bool ended = x->lifecycle_phase == FF_lifecycle_phase_terminal;
   bool delayed = x->eligibility_state == FF_eligibility_state_not_eligible_until_time;
-  if (active && (uuid_is_nil(x->lease_id) || !x->lease_expires_at || !x->lease_acquired_at))
-    return false;
-  if (!active && (x->lease_expires_at || x->lease_acquired_at || x->lease_last_renewed_at ||
-                  x->attempt_timeout_at))
-    return false;
-  if (ended ? !x->completed_at || x->delay_until : x->completed_at != 0) return false;
-  return !delayed || x->delay_until != 0;
+  if (active && uuid_is_nil(x->lease_id)) return "lease_id";
+  if (active != (x->lease_expires_at != 0)) return "lease_expires_at";
+  if (active != (x->lease_acquired_at != 0)) return "lease_acquired_at";
+  if (!active && x->lease_last_renewed_at) return "lease_last_renewed_at";
+  if (!active && x->attempt_timeout_at) return "attempt_timeout_at";
+  if (ended != (x->completed_at != 0)) return "completed_at";
+  if ((ended && x->delay_until) || (delayed && !x->delay_until)) return "delay_until";
+  return NULL;
+}
+
+static const char *broken_field(const struct execution *x) {
+  if (!execution_vector_legal(x)) return "lifecycle_phase";
+  if (lane_check(x->lane_id, "lane_id", NULL) != FF_OK) return "lane_id";
+  if (x->worker_instance_id.len > WORKER_MAX_BYTES) return "worker_instance_id";
+  return misfit(x);
+}
+
+enum ff_rc execution_check_stored(const struct execution *x, struct ff_error *e) {
+  const char *field = broken_field(x);
+  if (!field) return FF_OK;
+  bool vector = strcmp(field, "lifecycle_phase") == 0;
+  enum ff_rc rc =
+      error_field(e, FF_CODE_corruption, field, "execution: %s: %s", field,
+                  vector ? "no state vector of 01 SV-3" : "does not go with the rest of it");
+  struct ff_id id;
+  exec_id_format(execution_id_of(x), &id);
+  error_context(e, "execution_id", "%s", id.text);
+  return rc;
 }
 
 void execution_seal(const struct execution *before, struct execution *after,
                     const struct op_config *config) {
   INVARIANT(execution_vector_legal(after));
   INVARIANT(step_legal(before, after));
-  INVARIANT(fields_fit(after));
+  INVARIANT(misfit(after) == NULL);
   int64_t due_at;
   enum due_kind kind = execution_due(after, config, &due_at);
   /* 0 means absent in the record, and a time before 1970 is as due as 1 */
