@@ -1,5 +1,5 @@
 /*
- * The limits of arguments, as the public headers and 01 §11 state them.
+ * The limits of arguments, as the public headers and 01 §11 state them, and arguments within them.
  *
  * A new member needs a row here: the test fails without one.
  */
@@ -142,4 +142,76 @@ const struct rule *rule_of(const char *owner, const char *member) {
       if (strcmp(rules[i].name, pass ? member : both) == 0) return &rules[i];
   fail_msg("%s has no rule", both);
   return NULL;
+}
+
+/* ---- good arguments ---- */
+
+void bad_set_number(const struct ff_field *f, void *at, uint64_t n) {
+  switch (f->type) {
+    case FF_FIELD_BOOL: *(bool *)at = n != 0; break;
+    case FF_FIELD_WORD: *(uint8_t *)at = (uint8_t)n; break;
+    case FF_FIELD_I32:
+    case FF_FIELD_U32: *(uint32_t *)at = (uint32_t)n; break;
+    case FF_FIELD_I64:
+    case FF_FIELD_U64: *(uint64_t *)at = n; break;
+    default: break;
+  }
+}
+
+/* Lists of one. */
+static struct ff_str good_lanes[] = {{"default", 7}};
+static struct ff_pair good_tags[] = {{{"app.k", 5}, {"v", 1}}};
+static struct ff_create_execution_args good_item;
+static union { /* they all begin with the handle */
+  struct ff_renew_item renew;
+  struct ff_complete_item complete;
+  struct ff_fail_item fail;
+} good_handle_item;
+
+static void set_list(const struct bad_world *world, const struct ff_operation *op,
+                     const struct ff_field *f, void *at) {
+  struct ff_create_list list = {NULL, 1};
+  good_item = (struct ff_create_execution_args)FF_ARGS(create_execution);
+  good_item.execution_id = ff_text(ID("78"));
+  memset(&good_handle_item, 0, sizeof good_handle_item);
+  good_handle_item.renew.handle = world->task.handle;
+  bool creates = strcmp(op->name, "create_executions") == 0;
+  assert_true(creates || f->fields->size <= sizeof good_handle_item);
+  list.items = creates ? &good_item : (const void *)&good_handle_item;
+  memcpy(at, &list, sizeof list);
+}
+
+static void set_good(const struct bad_world *world, const struct ff_operation *op,
+                     const struct ff_field *f, const struct rule *rule, void *at) {
+  switch (rule->kind) {
+    case HANDLE: *(struct ff_handle *)at = world->task.handle; return;
+    case LANES: *(struct ff_strs *)at = (struct ff_strs){good_lanes, 1}; return;
+    case TAGS: *(struct ff_pairs *)at = (struct ff_pairs){good_tags, 1}; return;
+    case ITEMS: set_list(world, op, f, at); return;
+    default: break;
+  }
+  if (f->type == FF_FIELD_TEXT) *(struct ff_str *)at = ff_text(rule->good);
+  bad_set_number(f, at, rule->number);
+}
+
+static void fill_in(const struct bad_world *world, const struct ff_operation *op, const char *owner,
+                    const struct ff_struct *s, void *values) {
+  for (uint32_t i = 0; i < s->field_count; i++) {
+    const struct ff_field *f = &s->fields[i];
+    void *at = (uint8_t *)values + f->offset;
+    if (f->type == FF_FIELD_STRUCT) {
+      assert_string_equal(f->name, "fence");
+      *(struct ff_fence *)at =
+          (struct ff_fence){ff_text(world->task.lease_id.text), world->task.lease_epoch,
+                            ff_text(world->task.attempt_id.text)};
+    } else {
+      set_good(world, op, f, rule_of(owner, f->name), at);
+    }
+  }
+}
+
+void bad_good_arguments(const struct bad_world *world, const struct ff_operation *op, void *args) {
+  memset(args, 0, op->args->size);
+  memcpy(args, &op->args->size, sizeof op->args->size);
+  fill_in(world, op, op->name, op->args, args);
 }

@@ -4,7 +4,7 @@
 #ifndef TEST_UNIT_BAD_RULES_H
 #define TEST_UNIT_BAD_RULES_H
 
-#include <stdint.h>
+#include "test/unit/bad_world.h"
 
 enum kind {
   ANY,          /* every value is taken or refused, nothing more is known */
@@ -44,5 +44,11 @@ struct rule {
 /* The rule of a member of an operation's arguments or of a nested struct; the test fails when there
  * is none. */
 const struct rule *rule_of(const char *owner, const char *member);
+
+/* Arguments that pass every check: on BAD_LEASED and its lease where they name one. Lists point to
+ * memory of this function, good until its next call. */
+void bad_good_arguments(const struct bad_world *, const struct ff_operation *, void *args);
+/* Of a member of any number, word or bool type; nothing for the others. */
+void bad_set_number(const struct ff_field *, void *at, uint64_t n);
 
 #endif

@@ -21,12 +21,12 @@ const char *bad_long_text(void) {
   return text;
 }
 
-static int64_t read_clock(void *user) {
+int64_t bad_clock(void *user) {
   (void)user;
   return 1700000000000;
 }
 
-static void quiet(void *user, enum ff_log_level level, const char *message) {
+void bad_quiet(void *user, enum ff_log_level level, const char *message) {
   (void)user, (void)level, (void)message;
 }
 
@@ -37,10 +37,10 @@ struct ff_engine *bad_engine_open(const char *url, uint32_t partitions) {
   options.no_scanners = true;
   options.dev_mode = true;
   options.max_payload_bytes = BAD_PAYLOAD_MAX;
-  options.clock_ms = read_clock;
+  options.clock_ms = bad_clock;
   options.flow_partitions = partitions;
   options.seed = 7;
-  options.log = quiet;
+  options.log = bad_quiet;
   if (ff_open(url, &options, &engine, &error) != FF_OK) fail_msg("%s: %s", url, error.detail);
   return engine;
 }

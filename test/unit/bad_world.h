@@ -17,6 +17,9 @@
 /* Scanners off, a standing clock, a fixed seed, payloads of at most BAD_PAYLOAD_MAX. partitions 0 =
  * the default. The test fails when it cannot be opened. */
 struct ff_engine *bad_engine_open(const char *url, uint32_t partitions);
+/* The standing clock, and a log nobody reads. */
+int64_t bad_clock(void *user);
+void bad_quiet(void *user, enum ff_log_level, const char *message);
 void bad_create(struct ff_engine *, const char *id);
 /* Claims the only execution; texts of the task are gone. */
 struct ff_task bad_claim(struct ff_engine *);

@@ -1,0 +1,318 @@
+/*
+ * Rows somebody else has spoiled: whatever a column holds, every operation answers with a typed
+ * error or with what can still be read, names the record and the field, and never stops the process
+ * (01 CV-8).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "record/record.h"
+#include "test/unit/bad_files.h"
+#include "test/unit/bad_rules.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+
+#define ENDED BAD_ID("03")
+
+static struct bad_files files;
+static struct bad_world world;
+static struct ff_error error;
+static char *template;
+static size_t template_size;
+static char spoiled[512]; /* the statement under test */
+
+static void say_what(int number) {
+  fprintf(stderr, "stopped by: %s\n", spoiled);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+/* ---- the store that is spoiled: a row of every kind ---- */
+
+static enum ff_rc call(const char *name, const void *args, void *result) {
+  memset(&error, 0, sizeof error);
+  return ff_call(world.engine, ff_operation_find(ff_text(name)), args, result, &error);
+}
+
+#define MUST(name, args)                                                         \
+  do {                                                                           \
+    struct ff_##name##_result result_;                                           \
+    if (call(#name, &(args), &result_)) fail_msg("%s: %s", #name, error.detail); \
+    ff_clear(&result_);                                                          \
+  } while (0)
+
+static void create(const char *id, const char *lane, const char *policy) {
+  static const struct ff_pair tags[] = {{{"app.k", 5}, {"v", 1}}};
+  struct ff_create_execution_args args = FF_ARGS(create_execution);
+  args.execution_id = ff_text(id);
+  args.lane_id = ff_text(lane);
+  args.namespace_ = ff_text("n");
+  args.execution_kind = ff_text("k");
+  args.idempotency_key = ff_text(id);
+  args.input_payload = (struct ff_bytes){bad_long_text(), 400}; /* a row of its own */
+  args.tags = (struct ff_pairs){tags, 1};
+  args.policy = ff_text(policy);
+  MUST(create_execution, args);
+}
+
+static void fill(void) {
+  static const char retry[] =
+      "{\"retry_policy\":{\"max_retries\":9,\"backoff\":{\"type\":\"fixed\",\"delay_ms\":0}}}";
+  static const char gpu[] = "{\"routing_requirements\":{\"required_capabilities\":[\"gpu\"]}}";
+  create(ENDED, "default", "");
+  struct ff_complete_args complete = FF_ARGS(complete);
+  complete.handle = bad_claim(world.engine).handle;
+  complete.result_payload = (struct ff_bytes){bad_long_text(), 400};
+  MUST(complete, complete);
+  create(BAD_LEASED, "default", retry);
+  struct ff_fail_args fails = FF_ARGS(fail);
+  fails.handle = bad_claim(world.engine).handle;
+  fails.reason = ff_text("r");
+  MUST(fail, fails);
+  struct ff_promote_delayed_args promote = FF_ARGS(promote_delayed);
+  promote.execution_id = ff_text(BAD_LEASED);
+  MUST(promote_delayed, promote);
+  world.task = bad_claim(world.engine);
+  create(BAD_WAITING, "default", gpu);
+  static const struct ff_str capabilities[] = {{"gpu", 3}};
+  struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);
+  grant.execution_id = ff_text(BAD_WAITING);
+  grant.lane_id = ff_text("default");
+  grant.worker_id = grant.worker_instance_id = ff_text("w");
+  grant.worker_capabilities = (struct ff_strs){capabilities, 1};
+  grant.grant_ttl_ms = 60000;
+  MUST(issue_claim_grant, grant);
+}
+
+static int group_setup(void **state) {
+  (void)state;
+  bad_files_init(&files);
+  signal(SIGABRT, say_what);
+  world.engine = bad_engine_open(bad_url(&files, "whole.db", "?synchronous=off"), 0);
+  fill();
+  ff_close(world.engine);
+  template = bad_read(&files, "whole.db", &template_size);
+  return 0;
+}
+
+static int group_teardown(void **state) {
+  (void)state;
+  free(template);
+  bad_files_fini(&files);
+  return 0;
+}
+
+/* ---- every operation on a spoiled store ---- */
+
+static void check_answer(const struct ff_operation *op, enum ff_rc rc) {
+  if (rc == FF_OK) return;
+  bool typed = error.rc == rc && ff_code_family(error.code) == rc && rc != FF_BUG;
+  bool named = error.code != FF_CODE_corruption || error.detail[0];
+  if (!typed || !named || rc == FF_TRANSPORT || !text_is_utf8(ff_text(error.detail)))
+    fail_msg("%s: %s: %s %s", spoiled, op->name, ff_code_name(error.code), error.detail);
+}
+
+/* A missing schema or another partition count refuses the store as a whole. */
+static bool open_spoiled(void) {
+  struct ff_open_options options = FF_OPEN_OPTIONS_INIT;
+  options.no_scanners = options.dev_mode = true;
+  options.clock_ms = bad_clock;
+  options.log = bad_quiet;
+  enum ff_rc rc =
+      ff_open(bad_url(&files, "spoiled.db", "?synchronous=off"), &options, &world.engine, &error);
+  if (rc != FF_OK && (rc == FF_BUG || ff_code_family(error.code) != rc || !error.detail[0]))
+    fail_msg("%s: ff_open: %s", spoiled, error.detail);
+  return rc == FF_OK;
+}
+
+static void spoil(const char *sql) {
+  snprintf(spoiled, sizeof spoiled, "%s", sql);
+  bad_remove(&files, "spoiled.db");
+  bad_write(&files, "spoiled.db", template, template_size);
+  bad_sql(&files, "spoiled.db", sql);
+}
+
+static void call_everything(void) {
+  static uint8_t args[2048], result[2048];
+  size_t count;
+  const struct ff_operation *ops = ff_operations(&count);
+  if (!open_spoiled()) return;
+  for (size_t i = 0; i < count; i++) {
+    bad_good_arguments(&world, &ops[i], args);
+    memset(&error, 0, sizeof error);
+    enum ff_rc rc = ff_call(world.engine, &ops[i], args, result, &error);
+    check_answer(&ops[i], rc);
+    ff_clear(result);
+  }
+  struct ff_run_scanner_args all = FF_ARGS(run_scanner);
+  enum ff_rc rc = call("run_scanner", &all, result);
+  check_answer(ff_operation_find(ff_text("run_scanner")), rc);
+  ff_close(world.engine);
+}
+
+/* ---- columns ---- */
+
+static void spoil_column(const char *table, const char *column, const char *value) {
+  char sql[400];
+  snprintf(sql, sizeof sql, "UPDATE OR IGNORE %s SET %s=%s", table, column, value);
+  spoil(sql);
+  call_everything();
+}
+
+/* name, type: one answer row a column. */
+static void each_column(const char *table, void (*visit)(const char *, const char *)) {
+  sqlite3 *db;
+  sqlite3_stmt *st;
+  char sql[128];
+  snprintf(sql, sizeof sql, "SELECT name FROM pragma_table_info('%s')", table);
+  assert_int_equal(sqlite3_open(bad_path(&files, "whole.db"), &db), SQLITE_OK);
+  assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+  int columns = 0;
+  for (; sqlite3_step(st) == SQLITE_ROW; columns++)
+    visit(table, (const char *)sqlite3_column_text(st, 0));
+  assert_true(columns > 0);
+  sqlite3_finalize(st);
+  sqlite3_close(db);
+}
+
+/* How many of a list are tried in the short run. */
+static size_t some(size_t few, size_t all) { return getenv("FF_SOAK") ? all : few; }
+
+static void wrong_values(const char *table, const char *column) {
+  static const char *const values[] = {"NULL",
+                                       "'text'",
+                                       "-1",
+                                       "x'00ff'",
+                                       "9223372036854775807",
+                                       "1.5",
+                                       "''",
+                                       "'a' || char(0) || 'b'",
+                                       "CAST(x'ff' AS TEXT)"};
+  bool number_of_row = strcmp(column, "row") == 0 || strcmp(column, "event_id") == 0;
+  if (number_of_row) return; /* SQLite lets nothing else in */
+  size_t few = strcmp(table, "execution") == 0 ? 4 : 3;
+  for (size_t i = 0; i < some(few, ARRAY_LEN(values)); i++) spoil_column(table, column, values[i]);
+}
+
+static void columns_of_executions(void **state) {
+  (void)state;
+  each_column("execution", wrong_values);
+}
+
+static void columns_of_other_tables(void **state) {
+  (void)state;
+  for (int kind = 0; kind < RECORD_KIND_COUNT; kind++)
+    if (kind != RECORD_KIND_execution) each_column(record_infos[kind].name, wrong_values);
+  each_column("meta", wrong_values);
+}
+
+/* Words that exist, in combinations that do not. */
+static void illegal_vectors(void **state) {
+  (void)state;
+  const struct record_info *info = &record_infos[RECORD_KIND_execution];
+  for (unsigned i = 0; i < info->field_count; i++) {
+    char value[8];
+    const struct field *f = &info->fields[i];
+    for (int n = 0; f->type == FIELD_ENUM && ff_word((enum ff_word_enum)f->words, n); n++) {
+      snprintf(value, sizeof value, "%d", n);
+      spoil_column("execution", f->name, value);
+    }
+  }
+}
+
+static void values_of_the_cold_column(void **state) {
+  (void)state;
+  static const char *const values[] = {"-9223372036854775808", "'text'", "9223372036854775807",
+                                       "7"};
+  const struct record_info *info = &record_infos[RECORD_KIND_execution];
+  for (unsigned i = 0; i < info->field_count; i++) {
+    const struct field *f = &info->fields[i];
+    if (!(f->flags & FIELD_COLD)) continue;
+    for (size_t k = 0; k < some(2, ARRAY_LEN(values)); k++) {
+      char sql[400];
+      snprintf(sql, sizeof sql, "UPDATE execution SET cold=json_set(coalesce(cold,'{}'),'$.%s',%s)",
+               f->name, values[k]);
+      spoil(sql);
+      call_everything();
+    }
+  }
+}
+
+/* Lengths within the type and beyond what the contract allows. */
+static void texts_too_long(void **state) {
+  (void)state;
+  static const char *const columns[] = {
+      "lane_id", "worker_id", "worker_instance_id", "namespace", "required_capabilities", "tags"};
+  for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+    spoil_column("execution", columns[i], "printf('%.70c','x')");
+    spoil_column("execution", columns[i], "printf('%.700c','x')");
+  }
+}
+
+/* ---- what the error says ---- */
+
+static void names_what_is_wrong(void **state) {
+  (void)state;
+  static const struct {
+    const char *sql, *field, *detail;
+  } bad[] = {
+      {"UPDATE execution SET priority='high'", "priority", "execution: priority: not an integer"},
+      {"UPDATE execution SET lane_id=x'00'", "lane_id", "execution: lane_id: not a text"},
+      {"UPDATE execution SET lease_id=x'00'", "lease_id", "execution: lease_id: not 16 bytes"},
+      {"UPDATE execution SET lifecycle_phase=99", "lifecycle_phase",
+       "execution: lifecycle_phase: unknown value"},
+      {"UPDATE execution SET attempt_index=-1", "attempt_index",
+       "execution: attempt_index: out of range"},
+      {"UPDATE execution SET version=0", "version", "execution: version: out of range"},
+      {"UPDATE execution SET cold='{'", "cold", "execution: cold: does not parse"},
+      {"UPDATE execution SET cold='{\"retry_count\":-1}'", "retry_count",
+       "execution: retry_count: does not parse"},
+      {"UPDATE execution SET tags='[]'", "tags", "tags"}};
+  struct ff_describe_execution_args args = FF_ARGS(describe_execution);
+  struct ff_describe_execution_result result;
+  args.execution_id = ff_text(BAD_LEASED);
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    spoil(bad[i].sql);
+    assert_true(open_spoiled());
+    if (call("describe_execution", &args, &result) == FF_OK) fail_msg("%s: read", bad[i].sql);
+    assert_int_equal(error.code, FF_CODE_corruption);
+    assert_string_equal(error.field, bad[i].field);
+    if (!strstr(error.detail, bad[i].detail)) fail_msg("%s: %s", bad[i].sql, error.detail);
+    ff_close(world.engine);
+  }
+}
+
+/* One bad row does not keep the others from being read and worked on. */
+static void others_go_on(void **state) {
+  (void)state;
+  char sql[200];
+  snprintf(sql, sizeof sql, "UPDATE execution SET priority='high' WHERE id=x'%s'",
+           "00000000000040008000000000000002");
+  spoil(sql);
+  assert_true(open_spoiled());
+  struct ff_describe_execution_args args = FF_ARGS(describe_execution);
+  struct ff_describe_execution_result result;
+  args.execution_id = ff_text(BAD_WAITING);
+  assert_int_equal(call("describe_execution", &args, &result), FF_VALIDATION);
+  args.execution_id = ff_text(BAD_LEASED);
+  assert_int_equal(call("describe_execution", &args, &result), FF_OK);
+  ff_clear(&result);
+  struct ff_complete_args complete = FF_ARGS(complete);
+  complete.handle = world.task.handle;
+  MUST(complete, complete);
+  ff_close(world.engine);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(names_what_is_wrong),      cmocka_unit_test(others_go_on),
+      cmocka_unit_test(illegal_vectors),          cmocka_unit_test(texts_too_long),
+      cmocka_unit_test(columns_of_executions),    cmocka_unit_test(columns_of_other_tables),
+      cmocka_unit_test(values_of_the_cold_column)};
+  return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
