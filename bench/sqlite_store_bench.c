@@ -4,9 +4,11 @@
  *
  *   sqlite_store_bench FILE [lifecycles] [group] [partitions]
  *
- * BENCH_FRAMES=N checkpoints at N frames, BENCH_IDLE=1 rests after every transaction, BENCH_REQUEST_IDS=1 claims with request ids.
- * Prints CPU microseconds and log frames per lifecycle, the split by step, and the longest apply.
- * The engine is not involved.
+ * BENCH_PRELOAD=N stores N finished executions first, BENCH_RANDOM=1 uses random ids,
+ * BENCH_CACHE_KIB=N sets SQLite's page cache, BENCH_FRAMES=N checkpoints at N frames, BENCH_IDLE=1
+ * rests after every transaction, BENCH_REQUEST_IDS=1 claims with request ids. Prints CPU
+ * microseconds and log frames per lifecycle, the split by step, and the longest apply. The engine
+ * is not involved.
  */
 #define _GNU_SOURCE /* getrusage, clock_gettime */
 #include "store/sqlite_impl.h"
@@ -39,6 +41,7 @@ struct bench {
   struct arena arena;
   uint32_t group, partitions;
   uint64_t seed;
+  bool random;
   double fetch_cpu[3], apply_cpu[3], apply_wall_max, apply_wall[4096];
   unsigned applies;
 };
@@ -72,6 +75,7 @@ static struct execution *created(struct bench *b, int64_t now) {
   record_init(RECORD_KIND_execution, x);
   x->head.version = 1;
   x->id = fresh(b, now);
+  if (b->random) memcpy(x->id.b, (uint64_t[2]){hash_mix64(b->seed++), hash_mix64(b->seed)}, 16);
   x->partition = (uint16_t)(hash_mix64(b->seed) % b->partitions);
   x->namespace_ = TEXT_LIT("default");
   x->lane_id = TEXT_LIT("lane-one");
@@ -187,6 +191,36 @@ static void round_mixed(struct bench *b, const struct execution **active, uint32
   }
 }
 
+/* Finished executions in the way of the measured ones. */
+static void preload(struct bench *b, uint64_t count) {
+  struct ff_error e = {0};
+  int64_t now = clock_wall_ms() - 86400000;
+  for (uint64_t i = 0; i < count; i += 1000, now++) {
+    arena_reset(&b->arena);
+    struct store_write *writes = ARENA_ARRAY(&b->arena, struct store_write, 1000);
+    const struct event **events = ARENA_ARRAY(&b->arena, const struct event *, 2000);
+    for (uint32_t k = 0; k < 1000; k++) {
+      struct execution *x = completed(b, claimed(b, created(b, now), now), now);
+      x->head.version = 1;
+      writes[k] = (struct store_write){STORE_INSERT, RECORD_KIND_execution, x, 0};
+      events[2 * k] = event_of(b, x, FF_lease_event_acquired, now);
+      events[2 * k + 1] = event_of(b, x, FF_lease_event_released, now);
+    }
+    struct store_group g = {.writes = writes,
+                            .write_count = 1000,
+                            .events = events,
+                            .event_count = 2000,
+                            .valid_until = INT64_MAX};
+    if (b->store->vtable->apply(b->session, &g, 1, &e) || g.outcome != STORE_APPLIED) die(&e);
+  }
+}
+
+static uint64_t setting(const char *name) {
+  uint64_t n = 0;
+  if (getenv(name) && !parse_u64(ff_text(getenv(name)), &n)) exit(2);
+  return n;
+}
+
 static int compare_double(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -221,17 +255,25 @@ int main(int argc, char **argv) {
   uint32_t total = argument(argc, argv, 2, 20000);
   bool applied;
   b.seed = random_u64();
+  b.random = getenv("BENCH_RANDOM") != NULL;
   arena_init(&b.arena);
   if (store_sqlite_open(ff_text(argv[1]), &(struct store_options){.dev_mode = true}, &b.store, &e))
     die(&e);
   if (b.store->vtable->migrate(b.store, &applied, &e)) die(&e);
   if (b.store->vtable->session_open(b.store, STORE_WRITER, &b.session, &e)) die(&e);
-  uint64_t frames = 0;
-  if (getenv("BENCH_FRAMES") && parse_u64(ff_text(getenv("BENCH_FRAMES")), &frames))
-    sqlite_store_of(b.store)->hard_frames = (uint32_t)frames;
+  if (setting("BENCH_FRAMES"))
+    sqlite_store_of(b.store)->hard_frames = (uint32_t)setting("BENCH_FRAMES");
+  if (setting("BENCH_CACHE_KIB")) {
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA cache_size=-%u", (unsigned)setting("BENCH_CACHE_KIB"));
+    sqlite3_exec(sqlite_store_of(b.store)->db, sql, NULL, NULL, NULL);
+  }
+  preload(&b, setting("BENCH_PRELOAD"));
   const struct execution **active = heap_alloc(sizeof *active * b.group);
   for (uint32_t i = 0; i < b.group; i++) active[i] = heap_zalloc(sizeof(struct execution));
   warm_up(&b, active, b.group);
+  int before, high;
+  sqlite3_db_status(sqlite_store_of(b.store)->db, SQLITE_DBSTATUS_CACHE_WRITE, &before, &high, 1);
   double cpu = cpu_us(), wall = wall_us();
   uint32_t done = 0;
   bool more;
@@ -242,7 +284,7 @@ int main(int argc, char **argv) {
   }
   cpu = cpu_us() - cpu;
   wall = wall_us() - wall;
-  int pages, high;
+  int pages;
   sqlite3_db_status(sqlite_store_of(b.store)->db, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &high, 0);
   unsigned samples =
       b.applies < ARRAY_LEN(b.apply_wall) ? b.applies : (unsigned)ARRAY_LEN(b.apply_wall);

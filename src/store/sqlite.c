@@ -29,7 +29,7 @@ static enum ff_rc configure(struct sqlite_store *s, sqlite3 *db, bool writer, st
   snprintf(sql, sizeof sql,
            "PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;PRAGMA trusted_schema=OFF;PRAGMA "
            "cache_size=%d;%s%s%s",
-           writer ? -4096 : -1024,
+           writer ? -8192 : -1024,
            writer ? "PRAGMA journal_size_limit=33554432;PRAGMA secure_delete=OFF;" : "",
            writer ? "PRAGMA synchronous=" : "PRAGMA query_only=ON",
            writer ? words[s->target.synchronous] : "");

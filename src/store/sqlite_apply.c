@@ -252,6 +252,6 @@ enum ff_rc sqlite_apply(struct store_session *session, struct store_group *group
   rc = apply_groups(c, groups, group_count, e);
   if (s->target.memory) pthread_mutex_unlock(&s->memory_lock);
   arena_reset(&c->scratch);
-  if (!rc) sqlite_checkpoint_after_apply(c);
+  c->rests = 0;
   return rc;
 }

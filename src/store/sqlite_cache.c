@@ -141,6 +141,14 @@ void sqlite_cache_clear(struct sqlite_cache *c) {
     if (c->generations[i].count) generation_clear(&c->generations[i]);
 }
 
+void sqlite_cache_trim(struct sqlite_cache *c) {
+  sqlite_cache_clear(c);
+  for (int i = 0; i < 2; i++) {
+    free(c->generations[i].bytes);
+    c->generations[i].bytes = NULL;
+  }
+}
+
 /* Room for an entry in the younger generation. */
 static struct entry *entry_new(struct sqlite_cache *c, size_t size, uint32_t *slot_value) {
   struct generation *g = &c->generations[c->young];

@@ -3,7 +3,8 @@
  * writes.
  *
  * The log is kept short enough that a step is short, and complete steps let SQLite write the log
- * from its start again instead of appending to a growing file. Readers never checkpoint.
+ * from its start again instead of appending to a growing file. Readers never checkpoint. A writer
+ * at rest also gives its memory back.
  */
 #include "store/sqlite_impl.h"
 
@@ -31,11 +32,17 @@ static void checkpoint(struct sqlite_session *c) {
     sqlite_poison(c->store, sqlite3_extended_errcode(c->db));
 }
 
-void sqlite_checkpoint_after_apply(struct sqlite_session *c) {
+void sqlite_checkpoint_if_long(struct sqlite_session *c) {
   if (c->wal_frames - c->wal_checkpointed < c->store->hard_frames) return;
   /* A reader in the way: wait for some more frames before trying again. */
   if (c->wal_tried && c->wal_frames - c->wal_tried < c->store->hard_frames / 4) return;
   checkpoint(c);
+}
+
+/* What only makes busy times faster; SQLite's pages and our records come back with use. */
+static void release_memory(struct sqlite_session *c) {
+  sqlite_cache_trim(c->cache);
+  sqlite3_db_release_memory(c->db);
 }
 
 void sqlite_idle(struct store_session *session, bool *more) {
@@ -44,7 +51,9 @@ void sqlite_idle(struct store_session *session, bool *more) {
   if (!c->writer || c->in_transaction ||
       atomic_load_explicit(&c->store->failed, memory_order_relaxed))
     return;
-  if (c->wal_frames - c->wal_checkpointed < c->store->idle_frames || c->wal_tried == c->wal_frames)
-    return;
-  checkpoint(c);
+  if (c->wal_frames - c->wal_checkpointed >= c->store->idle_frames && c->wal_tried != c->wal_frames)
+    checkpoint(c);
+  if (c->rests == SQLITE_RELEASE_AFTER_RESTS) return;
+  if (++c->rests == SQLITE_RELEASE_AFTER_RESTS) release_memory(c);
+  else *more = true;
 }

@@ -21,9 +21,12 @@
 #define SQLITE_META_EVENT_MARK "event_mark"
 
 /* Frames (pages) in the write-ahead log at which a checkpoint runs: when nothing waits, and
- * whatever waits. */
-#define SQLITE_WAL_IDLE_FRAMES 400
-#define SQLITE_WAL_HARD_FRAMES 1000
+ * whatever waits. A step of 500 takes about 1 ms; longer logs cost no less per frame and stall
+ * longer. */
+#define SQLITE_WAL_IDLE_FRAMES 128
+#define SQLITE_WAL_HARD_FRAMES 500
+/* Calls of idle() without an apply in between after which a writer needs no caches. */
+#define SQLITE_RELEASE_AFTER_RESTS 100
 #define SQLITE_BUSY_TIMEOUT_MS 1000
 
 /* ---- what the URL said (sqlite_url.c) ---- */
@@ -132,6 +135,7 @@ struct sqlite_session {
   uint32_t wal_frames; /* in the log, as of the last commit */
   uint32_t wal_checkpointed;  /* of those, already in the database file */
   uint32_t wal_tried;         /* wal_frames when the last checkpoint was tried */
+  uint32_t rests;             /* calls of idle() since the last apply */
   struct sqlite_cache *cache; /* NULL on readers */
   bool cache_ahead;           /* it holds changes of the open transaction */
   unsigned data_version;      /* SQLite's, as of the end of our last transaction */
@@ -227,6 +231,8 @@ struct sqlite_cache;
 struct sqlite_cache *sqlite_cache_new(void);
 void sqlite_cache_free(struct sqlite_cache *c); /* NULL is fine */
 void sqlite_cache_clear(struct sqlite_cache *c);
+/* The same, and its memory goes back to the system. */
+void sqlite_cache_trim(struct sqlite_cache *c);
 /* A copy in the arena, or NULL when the cache does not know. */
 const void *sqlite_cache_get(struct sqlite_cache *c, enum record_kind kind, const void *key,
                              struct arena *arena);
@@ -253,7 +259,8 @@ enum ff_rc sqlite_log_resume(struct sqlite_session *c, struct ff_error *e) MUST_
 void sqlite_idle(struct store_session *, bool *more);
 /* Watches the size of the log behind every commit of this session. */
 void sqlite_checkpoint_watch(struct sqlite_session *c);
-void sqlite_checkpoint_after_apply(struct sqlite_session *c);
+/* A step when the log has become too long for waiting any further; outside a transaction. */
+void sqlite_checkpoint_if_long(struct sqlite_session *c);
 enum ff_rc sqlite_listen(struct store *, store_hint_fn, void *user, struct ff_error *);
 void sqlite_unlisten(struct store *, void *user);
 void sqlite_notify(struct store *, const void *sender_user, const struct store_hint *hints,

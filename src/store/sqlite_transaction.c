@@ -16,6 +16,11 @@ static unsigned data_version(struct sqlite_session *c) {
 
 enum ff_rc sqlite_begin_write(struct sqlite_session *c, struct ff_error *e) {
   if (c->in_transaction) return FF_OK;
+  /* Here and not behind the commit: what was committed is answered first, and a pause in between
+   * leaves the step to idle(). */
+  sqlite_checkpoint_if_long(c);
+  enum ff_rc rc = sqlite_usable(c->store, e);
+  if (rc) return rc;
   int code =
       sqlite_run_fixed(c, c->store->target.memory ? SQLITE_FIXED_BEGIN : SQLITE_FIXED_BEGIN_WRITE);
   if (code) return sqlite_error(c->store, c->db, code, "begin", e);
