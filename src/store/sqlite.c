@@ -219,22 +219,37 @@ static bool no_log(const char *path) {
   return none;
 }
 
-/* A first look with a connection of its own. A database on a medium where not even the shared index
- * of the log can be made has no writer; without a log it may be read as it is. */
+static enum ff_rc look(struct sqlite_store *s, struct ff_error *e) {
+  sqlite3 *db;
+  int64_t generation;
+  uint64_t fingerprint;
+  enum ff_rc rc = sqlite_connect(s, false, &db, e);
+  if (rc) return rc;
+  rc = sqlite_schema_read(s, db, &generation, &fingerprint, e);
+  sqlite3_close(db);
+  return rc;
+}
+
+/* SQLite could not make the shared index of the log: the directory, or all of the medium, may not be
+ * written. */
+static bool lacks_shared_index(const struct ff_error *e) {
+  const char *text = ff_error_context_get(e, "sqlite_code");
+  int64_t code = 0;
+  if (!text || !parse_i64(ff_text(text), &code)) return false;
+  return (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY;
+}
+
+/* A first look with a connection of its own. A database where the shared index of the log cannot be
+ * made has no writer; without a log it may be read as it is. */
 static enum ff_rc probe_read_only(struct sqlite_store *s, struct ff_error *e) {
-  for (int attempt = 0;; attempt++) {
-    sqlite3 *db;
-    int64_t generation;
-    uint64_t fingerprint;
-    enum ff_rc rc = sqlite_connect(s, false, &db, e);
-    if (rc) return rc;
-    rc = sqlite_schema_read(s, db, &generation, &fingerprint, e);
-    int code = sqlite3_errcode(db);
-    sqlite3_close(db);
-    if (rc != FF_TRANSPORT || attempt || (code & 0xff) != SQLITE_CANTOPEN || !no_log(s->name))
-      return rc;
+  struct ff_error problem;
+  enum ff_rc rc = look(s, &problem);
+  if (rc && lacks_shared_index(&problem) && no_log(s->name)) {
     s->immutable = true;
+    rc = look(s, &problem);
   }
+  if (rc && e) *e = problem;
+  return rc;
 }
 
 static enum ff_rc open_file(struct sqlite_store *s, struct ff_error *e) {
