@@ -180,10 +180,13 @@ static const char *load_field(sqlite3_value *v, const struct field *f, void *rec
   return load_number(f, sqlite3_value_int64(v), at);
 }
 
-static enum ff_rc corrupt(enum record_kind kind, const char *field, const char *problem,
-                          struct ff_error *e) {
-  return error_field(e, FF_CODE_corruption, field, "%s: %s: %s", record_infos[kind].name, field,
-                     problem);
+/* `row` is where an operator finds it: SELECT * FROM <kind> WHERE rowid=<row>. */
+static enum ff_rc corrupt(enum record_kind kind, int64_t row, const char *field,
+                          const char *problem, struct ff_error *e) {
+  enum ff_rc rc = error_field(e, FF_CODE_corruption, field, "%s: %s: %s", record_infos[kind].name,
+                              field, problem);
+  error_context(e, "row", "%lld", (long long)row);
+  return rc;
 }
 
 enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena,
@@ -191,25 +194,26 @@ enum ff_rc sqlite_row_load(sqlite3_stmt *st, enum record_kind kind, struct arena
   const struct sqlite_layout *layout = sqlite_layout(kind);
   void *record = arena_copy(arena, layout->blank, record_infos[kind].size);
   struct record_head *head = record;
-  head->store_row = (uint64_t)sqlite3_column_int64(st, 0);
-  int64_t version = sqlite3_column_int64(st, 1);
-  if (version <= 0 && !layout->log) return corrupt(kind, "version", "out of range", e);
+  int64_t row = sqlite3_column_int64(st, 0), version = sqlite3_column_int64(st, 1);
+  head->store_row = (uint64_t)row;
+  if (version <= 0 && !layout->log) return corrupt(kind, row, "version", "out of range", e);
   head->version = (uint64_t)version;
   for (int i = 0; i < layout->hot_count; i++) {
     const char *problem =
         load_field(sqlite3_column_value(st, i + 2), layout->hot[i], record, arena);
-    if (problem) return corrupt(kind, layout->hot[i]->name, problem, e);
+    if (problem) return corrupt(kind, row, layout->hot[i]->name, problem, e);
   }
   if (record_infos[kind].has_cold) {
     sqlite3_value *v = sqlite3_column_value(st, layout->hot_count + 2);
     int type = sqlite3_value_type(v);
-    if (type != SQLITE_NULL && type != SQLITE_TEXT) return corrupt(kind, "cold", "not a text", e);
+    if (type != SQLITE_NULL && type != SQLITE_TEXT)
+      return corrupt(kind, row, "cold", "not a text", e);
     if (type == SQLITE_TEXT) {
       struct ff_str cold =
           text_of((const char *)sqlite3_value_text(v), (size_t)sqlite3_value_bytes(v));
       const char *bad = "cold";
       if (!record_cold_decode(kind, cold, record, arena, &bad))
-        return corrupt(kind, bad, "does not parse", e);
+        return corrupt(kind, row, bad, "does not parse", e);
     }
   }
   *out = record;
