@@ -282,6 +282,7 @@ static void names_what_is_wrong(void **state) {
     if (call("describe_execution", &args, &result) == FF_OK) fail_msg("%s: read", bad[i].sql);
     assert_int_equal(error.code, FF_CODE_corruption);
     assert_string_equal(error.field, bad[i].field);
+    if (i + 1 < ARRAY_LEN(bad)) assert_non_null(ff_error_context_get(&error, "row"));
     if (!strstr(error.detail, bad[i].detail)) fail_msg("%s: %s", bad[i].sql, error.detail);
     ff_close(world.engine);
   }
