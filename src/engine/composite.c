@@ -52,9 +52,23 @@ static void learn_registrations(struct engine *e, const struct call *call) {
   }
 }
 
+/* For arguments that op_create_needs refuses. The create refuses them too, and only its prepare
+ * checks in the order of the rules (02 L-50 … L-52): its answer counts. */
+static const struct request *refuse_create(struct engine *e, struct call *call, enum op_id op,
+                                           const void *args) {
+  const struct request *r = call_request(e, call, op, args);
+  INVARIANT(r->refused);
+  return r;
+}
+
 static enum ff_rc build_create(struct engine *e, struct call *call, struct ff_error *error) {
   struct ff_str lane, requirement;
-  TRY(op_create_needs(call->op, call->args, &call->arena, &lane, &requirement, error));
+  if (op_create_needs(call->op, call->args, &call->arena, &lane, &requirement, error) != FF_OK) {
+    call_reserve(call, 1);
+    const struct request *refused = refuse_create(e, call, call->op, call->args);
+    if (error) *error = refused->error;
+    return refused->rc;
+  }
   bool known = lane_known(e, lane, requirement);
   call_reserve(call, known ? 1 : 2);
   if (!known) TRY(add_registration(e, call, call->op, call->args, error));
@@ -140,7 +154,7 @@ static enum ff_rc build_create_many(struct engine *e, struct call *call, struct 
     struct ff_str item_lane, item_requirement;
     if (op_create_needs(op, item_args, &call->arena, &item_lane, &item_requirement, &refused) !=
         FF_OK) {
-      add_refused(call, &refused);
+      (void)refuse_create(e, call, op, item_args);
       continue;
     }
     bool same = text_present(lane) && text_equal(lane, item_lane) &&
