@@ -115,8 +115,8 @@ static void add_refused(struct call *call, const struct ff_error *error) {
 }
 
 /* An item and, before it, the registration it may need; false when it is refused: a refused item
- * registers nothing (02 L-6). *registration is the one of the item before, NULL = known already; with
- * may_register it becomes this item's. */
+ * registers nothing (02 L-6). *registration is the one of the item before, NULL = known already;
+ * with may_register it becomes this item's. */
 static bool add_create(struct engine *e, struct call *call, enum op_id op, const void *args,
                        bool may_register, const struct request **registration) {
   struct ff_error refused = {.retry_after_ms = -1};
@@ -213,15 +213,31 @@ static enum ff_rc add_acquire(struct engine *e, struct call *call, struct ff_str
   return r->rc;
 }
 
+/* What every claim form hands on: their argument structs name these members alike. */
+#define ACQUIRE_FOR(a, count)                                           \
+  ((struct acquire_args){.worker_id = (a)->worker_id,                   \
+                         .worker_instance_id = (a)->worker_instance_id, \
+                         .lease_ttl_ms = (a)->lease_ttl_ms,             \
+                         .request_id = (a)->request_id,                 \
+                         .max = (count)})
+
+/* The tasks the call's acquire step found; no tasks when it failed, with *error filled. */
+static enum ff_rc found_tasks(const struct call *call, struct ff_tasks *tasks,
+                              struct ff_error *error) {
+  const struct request *r = &call->requests[call->request_count - 1];
+  *tasks = (struct ff_tasks){NULL, 0};
+  if (r->rc != FF_OK)
+    *error = r->error;
+  else
+    *tasks = ((const struct acquire_result *)r->result)->tasks;
+  return r->rc;
+}
+
 static enum ff_rc build_claim(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_claim_args *a = call->args;
   TRY(wait_check(e, call, a->max_wait_ms, error));
   struct ff_str *lane = arena_copy(&call->arena, &a->lane_id, sizeof a->lane_id);
-  call->acquire = (struct acquire_args){.worker_id = a->worker_id,
-                                        .worker_instance_id = a->worker_instance_id,
-                                        .lease_ttl_ms = a->lease_ttl_ms,
-                                        .request_id = a->request_id,
-                                        .max = 1};
+  call->acquire = ACQUIRE_FOR(a, 1);
   call_reserve(call, 1);
   return add_acquire(e, call, (struct ff_strs){lane, 1}, a->capabilities, error);
 }
@@ -229,25 +245,19 @@ static enum ff_rc build_claim(struct engine *e, struct call *call, struct ff_err
 static enum ff_rc finish_claim(struct engine *e, struct call *call, void *view, struct arena *arena,
                                struct ff_error *error) {
   (void)e, (void)arena;
-  const struct request *r = &call->requests[0];
   struct ff_claim_result *out = view;
-  if (r->rc != FF_OK) *error = r->error;
-  const struct acquire_result *found = r->result;
-  if (r->rc == FF_OK && found->tasks.count) {
-    out->outcome = FF_outcome_claimed;
-    out->handle = found->tasks.items[0].handle;
-  }
-  return r->rc;
+  struct ff_tasks tasks;
+  TRY(found_tasks(call, &tasks, error));
+  if (tasks.count == 0) return FF_OK;
+  out->outcome = FF_outcome_claimed;
+  out->handle = tasks.items[0].handle;
+  return FF_OK;
 }
 
 static enum ff_rc build_claim_task(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_claim_task_args *a = call->args;
   TRY(wait_check(e, call, a->max_wait_ms, error));
-  call->acquire = (struct acquire_args){.worker_id = a->worker_id,
-                                        .worker_instance_id = a->worker_instance_id,
-                                        .lease_ttl_ms = a->lease_ttl_ms,
-                                        .request_id = a->request_id,
-                                        .max = 1};
+  call->acquire = ACQUIRE_FOR(a, 1);
   call_reserve(call, 1);
   return add_acquire(e, call, a->lane_ids, a->capabilities, error);
 }
@@ -255,15 +265,13 @@ static enum ff_rc build_claim_task(struct engine *e, struct call *call, struct f
 static enum ff_rc finish_claim_task(struct engine *e, struct call *call, void *view,
                                     struct arena *arena, struct ff_error *error) {
   (void)e, (void)arena;
-  const struct request *r = &call->requests[call->request_count - 1];
   struct ff_claim_task_result *out = view;
-  if (r->rc != FF_OK) *error = r->error;
-  const struct acquire_result *found = r->result;
-  if (r->rc == FF_OK && found->tasks.count) {
-    out->outcome = FF_outcome_claimed;
-    out->task = found->tasks.items[0];
-  }
-  return r->rc;
+  struct ff_tasks tasks;
+  TRY(found_tasks(call, &tasks, error));
+  if (tasks.count == 0) return FF_OK;
+  out->outcome = FF_outcome_claimed;
+  out->task = tasks.items[0];
+  return FF_OK;
 }
 
 static enum ff_rc build_claim_tasks(struct engine *e, struct call *call, struct ff_error *error) {
@@ -272,11 +280,7 @@ static enum ff_rc build_claim_tasks(struct engine *e, struct call *call, struct 
   if (a->max < 1 || a->max > MANY_MAX)
     return error_field(error, FF_CODE_invalid_input, "max", "must be 1..%d, got %u", MANY_MAX,
                        a->max);
-  call->acquire = (struct acquire_args){.worker_id = a->worker_id,
-                                        .worker_instance_id = a->worker_instance_id,
-                                        .lease_ttl_ms = a->lease_ttl_ms,
-                                        .request_id = a->request_id,
-                                        .max = a->max};
+  call->acquire = ACQUIRE_FOR(a, a->max);
   call_reserve(call, 1);
   return add_acquire(e, call, a->lane_ids, a->capabilities, error);
 }
@@ -284,15 +288,13 @@ static enum ff_rc build_claim_tasks(struct engine *e, struct call *call, struct 
 static enum ff_rc finish_claim_tasks(struct engine *e, struct call *call, void *view,
                                      struct arena *arena, struct ff_error *error) {
   (void)e, (void)arena;
-  const struct request *r = &call->requests[0];
   struct ff_claim_tasks_result *out = view;
-  if (r->rc != FF_OK) *error = r->error;
-  const struct acquire_result *found = r->result;
-  if (r->rc == FF_OK && found->tasks.count) {
-    out->outcome = FF_outcome_claimed;
-    out->tasks = found->tasks;
-  }
-  return r->rc;
+  struct ff_tasks tasks;
+  TRY(found_tasks(call, &tasks, error));
+  if (tasks.count == 0) return FF_OK;
+  out->outcome = FF_outcome_claimed;
+  out->tasks = tasks;
+  return FF_OK;
 }
 
 static enum ff_rc build_complete_and_claim(struct engine *e, struct call *call,
@@ -303,11 +305,7 @@ static enum ff_rc build_complete_and_claim(struct engine *e, struct call *call,
                                         .handle = a->handle,
                                         .result_payload = a->result_payload,
                                         .result_encoding = a->result_encoding};
-  call->acquire = (struct acquire_args){.worker_id = a->worker_id,
-                                        .worker_instance_id = a->worker_instance_id,
-                                        .lease_ttl_ms = a->lease_ttl_ms,
-                                        .request_id = a->request_id,
-                                        .max = 1};
+  call->acquire = ACQUIRE_FOR(a, 1);
   call_reserve(call, 2);
   call->chained = true;
   struct request *r = call_request(e, call, OP_complete, complete);

@@ -8,33 +8,14 @@
 #include "base/json.h"
 #include "record/record.h"
 
+/* As a dump prints it, in quotes where JSON wants them. A secret has no place in a readable column.
+ */
 static void write_value(struct buffer *out, const struct field *f, const void *record) {
-  const uint8_t *at = (const uint8_t *)record + f->offset;
-  switch (f->type) {
-    case FIELD_U8: buffer_printf(out, "%u", (unsigned)*at); return;
-    case FIELD_U16: buffer_printf(out, "%u", (unsigned)*(const uint16_t *)(const void *)at); return;
-    case FIELD_U32: buffer_printf(out, "%u", *(const uint32_t *)(const void *)at); return;
-    case FIELD_U64:
-      buffer_printf(out, "%llu", (unsigned long long)*(const uint64_t *)(const void *)at);
-      return;
-    case FIELD_I32: buffer_printf(out, "%d", *(const int32_t *)(const void *)at); return;
-    case FIELD_I64:
-    case FIELD_IDX:
-      buffer_printf(out, "%lld", (long long)*(const int64_t *)(const void *)at);
-      return;
-    case FIELD_UUID: {
-      char text[37];
-      uuid_format(*(const struct uuid *)at, text);
-      json_write_text(out, ff_text(text));
-      return;
-    }
-    case FIELD_TEXT: json_write_text(out, *(const struct ff_str *)(const void *)at); return;
-    case FIELD_ENUM:
-      json_write_text(out, ff_text(ff_word((enum ff_word_enum)f->words, *at)));
-      return;
-    case FIELD_BYTES: break;
-  }
-  INVARIANT(!"bytes in a cold field");
+  bool quoted = f->type == FIELD_UUID || f->type == FIELD_ENUM;
+  INVARIANT(f->type != FIELD_BYTES && !(f->flags & FIELD_SECRET));
+  if (quoted) buffer_append_char(out, '"');
+  field_print(f, record, out);
+  if (quoted) buffer_append_char(out, '"');
 }
 
 struct ff_str record_cold_encode(enum record_kind kind, const void *record, struct arena *arena) {
