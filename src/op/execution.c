@@ -59,13 +59,18 @@ int64_t execution_auto_reclaim_at(const struct execution *x, const struct op_con
   return at < x->grant_expires_at ? x->grant_expires_at : at;
 }
 
+int64_t execution_purge_at(const struct execution *x, const struct op_config *config) {
+  if (x->policy_retention_ms >= 0) return x->purge_at;
+  return add_saturating(x->completed_at, config->retention_ms);
+}
+
 /* The first kind considered wins a tie: what ends the execution comes before what only moves it. */
 enum due_kind execution_due(const struct execution *x, const struct op_config *config,
                             int64_t *due_at) {
   enum due_kind kind = DUE_NONE;
   *due_at = INT64_MAX;
   if (x->lifecycle_phase == FF_lifecycle_phase_terminal) {
-    if (x->purge_at) due_consider(&kind, due_at, DUE_PURGE, x->purge_at);
+    if (x->purge_at) due_consider(&kind, due_at, DUE_PURGE, execution_purge_at(x, config));
     return kind;
   }
   if (x->execution_deadline_at) due_consider(&kind, due_at, DUE_DEADLINE, x->execution_deadline_at);

@@ -25,6 +25,9 @@ enum due_kind execution_due(const struct execution *, const struct op_config *, 
 /* When a lost lease goes back to the queue: after the delay of PO-16, not before a grant on it dies
  * (L-147a); INT64_MAX = never. */
 int64_t execution_auto_reclaim_at(const struct execution *, const struct op_config *);
+/* When an ended execution may go: what its policy says, else by the retention configured now, which
+ * purge_at as stored need not be any more (L-151). */
+int64_t execution_purge_at(const struct execution *, const struct op_config *);
 /* Runs when an operation's edits are taken over: checks the vector against SV-3 and the step
  * against SV-10 … SV-36, sets next_due_at. before is NULL for a new one. A breach stops the
  * process: no operation can store an illegal vector. */

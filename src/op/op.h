@@ -78,7 +78,7 @@ struct acquire_result {
 struct purge_execution_args {
   uint32_t size;
   struct exec_id execution;
-  int64_t retention_ms; /* for executions without an override; -1 = as stored in purge_at */
+  int64_t retention_ms; /* for executions without an override; -1 = as configured */
 };
 struct purge_execution_result {
   struct ff_memory *memory;

@@ -25,10 +25,11 @@ static void purge_declare(struct declare *d, const void *args, const void *prep)
 }
 
 /* L-151: an override of the policy stands; without one the caller's retention, if any, decides. */
-static bool purge_due(const struct execution *x, int64_t retention_ms, int64_t now) {
+static bool purge_due(const struct tx *tx, const struct execution *x, int64_t retention_ms) {
   if (x->lifecycle_phase != FF_lifecycle_phase_terminal) return false;
-  if (retention_ms < 0 || x->policy_retention_ms >= 0) return x->purge_at <= now;
-  return add_saturating(x->completed_at, retention_ms) <= now;
+  if (retention_ms < 0 || x->policy_retention_ms >= 0)
+    return execution_purge_at(x, tx_config(tx)) <= tx_now(tx);
+  return add_saturating(x->completed_at, retention_ms) <= tx_now(tx);
 }
 
 struct attachments {
@@ -97,7 +98,7 @@ static enum ff_rc purge_run(struct tx *tx, const void *args, const void *prep, v
   TRY(tx_get_execution(tx, &key, &x));
   if (!x)
     r->outcome = FF_outcome_not_found;
-  else if (!purge_due(x, a->retention_ms, tx_now(tx)))
+  else if (!purge_due(tx, x, a->retention_ms))
     r->outcome = FF_outcome_not_due;
   else {
     TRY(delete_all(tx, x));
@@ -219,7 +220,9 @@ static enum ff_rc refresh_run(struct tx *tx, const void *args, const void *prep,
   (void)prep, (void)e;
   TRY(tx_get_execution(tx, &key, &x));
   r->outcome = x ? FF_outcome_updated : FF_outcome_not_found;
-  if (x) (void)tx_edit_execution(tx, x); /* sealing derives next_due_at */
+  if (!x) return FF_OK;
+  struct execution *edit = tx_edit_execution(tx, x); /* sealing derives next_due_at */
+  if (edit->purge_at) edit->purge_at = execution_purge_at(edit, tx_config(tx));
   return FF_OK;
 }
 

@@ -89,7 +89,7 @@ static void derivation_is_total(void **state) {
 
 /* ---- due times ---- */
 
-static const struct op_config config = {.auto_reclaim_delay_ms = 5000};
+static const struct op_config config = {.auto_reclaim_delay_ms = 5000, .retention_ms = 1000};
 
 static void assert_due(const struct execution *x, enum due_kind kind, int64_t at) {
   int64_t due_at;
@@ -153,7 +153,11 @@ static void due_at_the_end(void **state) {
   x.lifecycle_phase = FF_lifecycle_phase_terminal;
   x.execution_deadline_at = 5; /* kept for a replay, does not run */
   assert_due(&x, DUE_NONE, INT64_MAX);
+  /* L-151: without an override the retention configured now counts, not the one of the end */
+  x.completed_at = 40;
   x.purge_at = 90;
+  assert_due(&x, DUE_PURGE, 1040);
+  x.policy_retention_ms = 50;
   assert_due(&x, DUE_PURGE, 90);
 }
 
