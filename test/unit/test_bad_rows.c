@@ -216,7 +216,7 @@ static void illegal_vectors(void **state) {
   (void)state;
   const struct record_info *info = &record_infos[RECORD_KIND_execution];
   for (unsigned i = 0; i < info->field_count; i++) {
-    char value[8];
+    char value[16];
     const struct field *f = &info->fields[i];
     for (int n = 0; f->type == FIELD_ENUM && ff_word((enum ff_word_enum)f->words, n); n++) {
       snprintf(value, sizeof value, "%d", n);
