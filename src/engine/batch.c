@@ -75,7 +75,8 @@ static void fail_pending(struct batch *b, const struct ff_error *error) {
 }
 
 /* The earlier request of the call that has failed and without which this one must not happen. An
- * unknown commit may leave a registration failed while its create, which wrote nothing, runs again. */
+ * unknown commit may leave a registration failed while its create, which wrote nothing, runs again.
+ */
 static const struct request *broken_link(const struct call *call, const struct request *r) {
   const struct request *before = r->needs;
   if (call->chained && r > call->requests) before = r - 1;
@@ -273,11 +274,13 @@ static void settle(struct engine *e, const struct store_group *groups,
     }
 }
 
+/* Nothing was applied: who wrote is told so, who read what they had staged runs again. */
 static void fail_written(struct engine *e, const struct ff_error *error) {
   for (struct call *c = e->batch.calls.first; c; c = c->next)
-    for (uint32_t i = 0; i < c->request_count; i++)
-      if (c->requests[i].rc == FF_OK || c->requests[i].wrote)
-        retry_request(e, &c->requests[i], error);
+    for (uint32_t i = 0; i < c->request_count; i++) {
+      struct request *r = &c->requests[i];
+      if (!r->refused) retry_request(e, r, r->wrote ? error : NULL);
+    }
 }
 
 static bool call_done(const struct call *c) {
@@ -380,7 +383,8 @@ void leadership_give(struct engine *e) {
 }
 
 /* True when the leader's own call was answered. Judged before stepping down: a call that was parked
- * instead may be answered by the next leader at any moment, and that answer comes with a wake-up. */
+ * instead may be answered by the next leader at any moment, and that answer comes with a wake-up.
+ */
 static bool lead(struct engine *e, struct call *mine) {
   for (;;) {
     if (batch_begin(e)) batch_end(e);
@@ -405,7 +409,10 @@ static enum ff_rc take_in(struct engine *e, struct call *call, struct ff_error *
   if (e->closing && !call->internal)
     return error_set(error, FF_CODE_unavailable, "the engine is closing");
   uint32_t limit = e->options.open.inbox_limit;
-  if (e->inbox_requests + call->request_count > limit) {
+  /* An empty inbox takes any call: a larger one than the limit would be refused for ever. The
+   * engine's own work comes in batches of bounded size and must not starve behind callers. */
+  bool exempt = call->internal || e->inbox_requests == 0;
+  if (!exempt && e->inbox_requests + call->request_count > limit) {
     (void)error_set(error, FF_CODE_resource_exhausted, "%u operations are waiting already",
                     e->inbox_requests);
     error_context(error, "pool", "inbox");
