@@ -180,16 +180,18 @@ static const struct release {
   bool by_holder, lost_only;
   uint8_t outcome; /* 0 = it goes on */
   bool retry;
-} releases[] = {{"completed", true, false, FF_terminal_outcome_success, false},
-                {"failed_retry_scheduled", true, false, 0, true},
-                {"failed_terminal", true, false, FF_terminal_outcome_failed, false},
-                {"cancelled", false, false, FF_terminal_outcome_cancelled, false},
-                {"worker_delay", true, false, 0, false},
-                {"waiting_children", true, false, 0, false},
-                {"expired:attempt_timeout", false, false, FF_terminal_outcome_expired, true},
-                {"expired:execution_deadline", false, false, FF_terminal_outcome_expired, false},
-                {"max_reclaims_exceeded", false, true, FF_terminal_outcome_failed, false},
-                {"auto_reclaimed", false, true, 0, false}};
+  uint8_t receipt;
+} releases[] = {
+    {"completed", true, false, FF_terminal_outcome_success, false, FF_receipt_op_complete},
+    {"failed_retry_scheduled", true, false, 0, true, FF_receipt_op_fail},
+    {"failed_terminal", true, false, FF_terminal_outcome_failed, false, FF_receipt_op_fail},
+    {"cancelled", false, false, FF_terminal_outcome_cancelled, false, FF_receipt_op_cancel},
+    {"worker_delay", true, false, 0, false, FF_receipt_op_delay},
+    {"waiting_children", true, false, 0, false, FF_receipt_op_wait_children},
+    {"expired:attempt_timeout", false, false, FF_terminal_outcome_expired, true},
+    {"expired:execution_deadline", false, false, FF_terminal_outcome_expired, false},
+    {"max_reclaims_exceeded", false, true, FF_terminal_outcome_failed, false},
+    {"auto_reclaimed", false, true, 0, false}};
 
 static bool release_lease(struct oracle *o, struct model *m, const struct event *v) {
   const struct release *r = NULL;
@@ -211,6 +213,8 @@ static bool release_lease(struct oracle *o, struct model *m, const struct event 
   f->ended_event = v->event_id;
   copy_text(f->reason, sizeof f->reason, v->reason);
   m->lease = LEASE_NONE;
+  m->receipt = r->receipt;
+  m->receipt_epoch = v->lease_epoch;
   return true;
 }
 
@@ -220,6 +224,7 @@ static bool complete_model(struct oracle *o, struct model *m, const struct event
        ff_word(FF_WORD_terminal_outcome, m->outcome));
   MUST(o, m, m->lease == LEASE_NONE, "ended with its lease still held");
   m->ended = true;
+  if (v->completion == FF_terminal_outcome_expired) m->receipt = FF_receipt_op_none;
   m->outcome = v->completion;
   m->completions =
       grown(m->completions, m->completion_count, &m->completion_capacity, sizeof *m->completions);
@@ -230,6 +235,7 @@ static bool complete_model(struct oracle *o, struct model *m, const struct event
 static bool replay_model(struct oracle *o, struct model *m) {
   MUST(o, m, m->ended, "replayed although it had not ended");
   m->ended = false;
+  m->receipt = FF_receipt_op_none;
   m->outcome = 0;
   m->replays++;
   m->retries = m->reclaims = 0;

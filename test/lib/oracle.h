@@ -31,6 +31,8 @@ bool oracle_check_all(struct oracle *) MUST_USE;
 /* A successful answer that reached a client: its effect must be there, and agree with what others
  * were told. */
 bool oracle_answer(struct oracle *, const struct history_call *, const void *result) MUST_USE;
+/* An error that reached a client: it must not deny what has happened. */
+bool oracle_refused(struct oracle *, const struct history_call *, const struct ff_error *) MUST_USE;
 /* The first thing that was wrong, "" when nothing. */
 const char *oracle_complaint(const struct oracle *);
 /* Sums up the history so far: same seed, same hash. */

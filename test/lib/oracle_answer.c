@@ -379,6 +379,44 @@ static bool operator_answer(struct oracle *o, const struct history_call *call, c
   }
 }
 
+/* ---- refusals ---- */
+
+static const struct ff_handle *released_handle(const struct history_call *call,
+                                               enum ff_receipt_op *op) {
+  switch (call->op) {
+    case OP_complete: *op = FF_receipt_op_complete; return &ARGS(complete)->handle;
+    case OP_complete_and_claim:
+      *op = FF_receipt_op_complete;
+      return &ARGS(complete_and_claim)->handle;
+    case OP_fail: *op = FF_receipt_op_fail; return &ARGS(fail)->handle;
+    case OP_cancel: *op = FF_receipt_op_cancel; return &ARGS(cancel)->handle;
+    case OP_delay: *op = FF_receipt_op_delay; return &ARGS(delay)->handle;
+    case OP_wait_children: *op = FF_receipt_op_wait_children; return &ARGS(wait_children)->handle;
+    default: return NULL;
+  }
+}
+
+/* P7, L-41: the repeat of a release that is the latest one answers its success, whoever holds a
+ * lease by now. Leases only ever get worse, so that an answer that was decided before the release
+ * cannot be a refusal. */
+bool oracle_refused(struct oracle *o, const struct history_call *call,
+                    const struct ff_error *error) {
+  enum ff_receipt_op op;
+  struct handle_body body;
+  struct model *m;
+  const struct ff_handle *handle = released_handle(call, &op);
+  if (!handle || !handle->len || (error->rc != FF_STATE && error->rc != FF_CONTENTION)) return true;
+  if (error->code == FF_CODE_retry_exhausted) return true;
+  if (!handle_model(o, handle, &body, &m) || m->receipt != op ||
+      m->receipt_epoch != body.lease_epoch)
+    return !o->complaint[0];
+  const struct fact *f = fact_named(m, body.lease_epoch, body.lease_id);
+  if (f && (f->expired || f->revoked)) return true; /* refused first, cancelled by an operator then */
+  MUST(o, m, !f, "%s of epoch %llu has happened, its repeat was told %s", op_infos[call->op].name,
+       (unsigned long long)body.lease_epoch, ff_code_name(error->code));
+  return true;
+}
+
 /* From then on retention is what the call says, not what was stored. */
 void oracle_sent(struct oracle *o, const struct history_call *call) {
   if (call->op == OP_trim_retention) o->trimmed = true;

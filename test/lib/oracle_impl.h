@@ -39,6 +39,8 @@ struct model {
   bool ended, lease_unknown;
   uint8_t outcome;
   enum model_lease lease;
+  uint8_t receipt; /* enum ff_receipt_op: the latest release, whose repeat must succeed (L-40) */
+  uint64_t receipt_epoch;
   int64_t expires_at;
   uint32_t attempts, retries, reclaims, replays, auto_reclaims, priority_changes;
   struct fact *facts; /* facts[epoch - 1] */

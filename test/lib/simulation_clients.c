@@ -58,7 +58,8 @@ static void done(void *user, enum ff_rc rc, void *result, const struct ff_error 
   sim_mix(s, (uint64_t)copy->call->number << 32 ^ (uint64_t)(rc == FF_OK ? 0 : error->code));
   bool lost = client && !s->draining && sim_chance(s, s->weather.unknown ? 120 : 30);
   trace_answer(s, copy, rc, result, error, !client ? " (nobody waits)" : lost ? " (lost)" : "");
-  if (sim_follow(s) && rc == FF_OK && !oracle_answer(s->oracle, copy->call, result))
+  if (sim_follow(s) && !(rc == FF_OK ? oracle_answer(s->oracle, copy->call, result)
+                                     : oracle_refused(s->oracle, copy->call, error)))
     sim_fail(s, NULL);
   s->result->lost += lost;
   copy_free(copy);

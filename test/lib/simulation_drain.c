@@ -147,6 +147,71 @@ static bool end_all(struct simulation *s) {
                   id.text);
 }
 
+/* ---- who waits is woken, by no clock ---- */
+
+struct waiting {
+  bool answered, expected;
+  uint8_t outcome;
+};
+
+static void waited(void *user, enum ff_rc rc, void *result, const struct ff_error *error) {
+  struct waiting *w = user;
+  const struct ff_claim_task_result *found =
+      result; /* wait_execution's outcome stands at the same place */
+  (void)error;
+  w->answered = true;
+  w->outcome = rc == FF_OK ? found->outcome : 0;
+}
+static_assert(offsetof(struct ff_claim_task_result, outcome) ==
+                  offsetof(struct ff_wait_execution_result, outcome),
+              "one place");
+
+static bool must_wake(struct simulation *s, const struct waiting *w, uint8_t outcome,
+                      const char *what) {
+  if (!all_idle(s)) return false;
+  if (!w->answered) return sim_fail(s, "%s did not wake who waits for it", what);
+  if (w->outcome != outcome)
+    return sim_fail(s, "%s answered %s", what, ff_word(FF_WORD_outcome, w->outcome));
+  return true;
+}
+
+/* A claim waits in one engine, its work is created in another or the same; then somebody waits for
+ * its end. */
+static bool wake_all(struct simulation *s) {
+  struct waiting claims = {0}, ends = {0};
+  struct ff_str lane = ff_text(history_lane(0));
+  struct rival *r = rival_any(s), *other = rival_any(s);
+  struct ff_error error;
+  struct ff_claim_task_args claim = {.size = sizeof claim,
+                                     .lane_ids = {&lane, 1},
+                                     .worker_id = TEXT_LIT("waits"),
+                                     .worker_instance_id = TEXT_LIT("waits"),
+                                     .lease_ttl_ms = 60000,
+                                     .max_wait_ms = 20000};
+  struct ff_submit_args submit = {.size = sizeof submit, .lane_id = lane};
+  struct ff_submit_result made;
+  if (engine_call_async(r->engine, OP_claim_task, &claim, waited, &claims, &error) != FF_OK ||
+      !all_idle(s))
+    return sim_fail(s, "a claim that waits: %s", error.detail);
+  if (claims.answered) return sim_fail(s, "a claim with nothing to claim did not wait");
+  if (!call(s, other, OP_submit, &submit, &made)) return false;
+  struct ff_id id = made.execution_id;
+  values_free(made.memory);
+  if (!must_wake(s, &claims, FF_outcome_claimed, "new work")) return false;
+  struct ff_wait_execution_args wait = {
+      .size = sizeof wait, .execution_id = ff_text(id.text), .timeout_ms = 20000};
+  struct ff_cancel_execution_args cancel = {.size = sizeof cancel,
+                                            .execution_id = ff_text(id.text)};
+  struct ff_cancel_execution_result cancelled;
+  if (engine_call_async(r->engine, OP_wait_execution, &wait, waited, &ends, &error) != FF_OK ||
+      !all_idle(s))
+    return sim_fail(s, "a wait: %s", error.detail);
+  if (ends.answered) return sim_fail(s, "a wait for an end that has not come was answered");
+  if (!call(s, r, OP_cancel_execution, &cancel, &cancelled)) return false;
+  values_free(cancelled.memory);
+  return must_wake(s, &ends, FF_outcome_ok, "the end");
+}
+
 /* Everything is over: after the longest retention nothing may be left. */
 static bool purge_all(struct simulation *s) {
   s->now += INT64_C(3) * 86400000;
@@ -173,7 +238,7 @@ bool sim_drain(struct simulation *s) {
     while (!s->rivals[i].engine) rival_open(&s->rivals[i]);
   }
   if (!answer_all(s) || !open_lanes(s) || !lift_all(s)) return false;
-  if (!end_all(s)) return false;
+  if (!end_all(s) || !wake_all(s)) return false;
   if (!oracle_check_all(s->oracle)) return sim_fail(s, NULL);
   return purge_all(s);
 }

@@ -92,6 +92,7 @@ void rival_open(struct rival *r) {
                                             .clock_user = r,
                                             .no_scanners = !s->draining && sim_dice(s, 4) == 0,
                                             .batch_limit = sim_dice(s, 2) ? 1 + sim_dice(s, 6) : 0,
+                                            .inbox_limit = sim_dice(s, 4) ? 0 : 2 + sim_dice(s, 5),
                                             .seed = sim_bits(s) | 1},
                                    .manual = true,
                                    .faults = &faults};

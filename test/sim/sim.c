@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define WORKERS_MAX 64
+#define FAILURES_MAX 3 /* of one worker: then it gives up */
 
 struct totals {
   uint64_t histories, operations, copies, answers, steps, events, crashes, faults, lost, conflicts,
@@ -30,9 +31,11 @@ struct worker {
   uint64_t failed; /* how many */
   uint64_t hash;   /* of all its histories */
   struct totals totals;
-  char complaint[1200];
-  uint64_t complaint_seed;
-  uint32_t complaint_step;
+  struct failure {
+    uint64_t seed;
+    uint32_t step;
+    char complaint[1200];
+  } failures[FAILURES_MAX];
 };
 
 struct plan {
@@ -64,21 +67,22 @@ static void run_one(const struct plan *p, uint64_t seed, struct worker *w) {
   add(&w->totals, &r);
   w->hash = hash_mix64(w->hash ^ r.hash);
   if (r.ok) return;
-  if (w->failed++) return;
-  w->complaint_seed = seed;
-  w->complaint_step = r.step;
-  memcpy(w->complaint, r.complaint, sizeof w->complaint);
+  struct failure *f = &w->failures[w->failed++];
+  f->seed = seed;
+  f->step = r.step;
+  memcpy(f->complaint, r.complaint, sizeof f->complaint);
 }
 
 static void work(const struct plan *p, uint32_t index, struct worker *w) {
-  for (uint64_t i = index; i < p->count && w->failed < 3; i += p->workers)
+  for (uint64_t i = index; i < p->count && w->failed < FAILURES_MAX; i += p->workers)
     run_one(p, p->first + i, w);
 }
 
 static void tell(const struct worker *w) {
-  printf("VIOLATION seed %llu step %u: %s\n  again: sim --seed %llu --trace\n",
-         (unsigned long long)w->complaint_seed, w->complaint_step, w->complaint,
-         (unsigned long long)w->complaint_seed);
+  for (uint64_t i = 0; i < w->failed; i++)
+    printf("VIOLATION seed %llu step %u: %s\n  again: sim --seed %llu --trace\n",
+           (unsigned long long)w->failures[i].seed, w->failures[i].step, w->failures[i].complaint,
+           (unsigned long long)w->failures[i].seed);
 }
 
 static uint64_t run_workers(const struct plan *p, struct worker *workers) {
@@ -95,7 +99,7 @@ static uint64_t run_workers(const struct plan *p, struct worker *workers) {
   for (uint32_t i = 0; i < p->workers; i++) {
     int status = 0;
     waitpid(pids[i], &status, 0);
-    if (workers[i].failed) tell(&workers[i]);
+    tell(&workers[i]);
     violations += workers[i].failed;
     if (status == 0) continue;
     printf("VIOLATION seed %llu: the process died (status %x)\n  again: sim --seed %llu --trace\n",
@@ -171,7 +175,7 @@ int main(int argc, char **argv) {
     p.workers = 1;
     work(&p, 0, &workers[0]);
     violations = workers[0].failed;
-    if (violations) tell(&workers[0]);
+    tell(&workers[0]);
   } else {
     violations = run_workers(&p, workers);
   }
