@@ -165,8 +165,44 @@ static void test_more_than_fits(void **state) {
     }
 }
 
+static struct ff_str setting_value(void) {
+  struct setting key = {.name = TEXT_LIT("name")};
+  struct store_get get = {RECORD_KIND_setting, &key, NULL};
+  int64_t now;
+  assert_int_equal(f.store->vtable->fetch(f.writer, &f.arena, &get, 1, NULL, 0, &now, &f.error),
+                   FF_OK);
+  struct store_group none = {.valid_until = INT64_MAX};
+  assert_int_equal(f.store->vtable->apply(f.writer, &none, 0, &f.error), FF_OK);
+  return get.record ? ((const struct setting *)get.record)->value : (struct ff_str){NULL, 0};
+}
+
+/* Lanes, requirement sets and settings are remembered when they are read, too. */
+static void test_what_was_read_is_forgotten_when_it_changes(void **state) {
+  (void)state;
+  assert_null(setting_value().ptr);
+  struct setting s = {{1, 0}, TEXT_LIT("name"), TEXT_LIT("one")};
+  fixture_insert(&f, RECORD_KIND_setting, &s);
+  assert_true(text_equal_c(setting_value(), "one"));
+  for (int i = 0; i < 2; i++) {
+    fixture_sql(&f, i ? "UPDATE setting SET value='three'" : "UPDATE setting SET value='two'", NULL,
+                0);
+    assert_true(text_equal_c(setting_value(), i ? "three" : "two")); /* read from the file */
+    assert_true(text_equal_c(setting_value(), i ? "three" : "two")); /* remembered */
+  }
+  s.head.version = 2;
+  s.value = TEXT_LIT("four");
+  struct store_write write = {STORE_UPDATE, RECORD_KIND_setting, &s, 1};
+  enum ff_rc rc;
+  assert_int_equal(fixture_apply(&f, &write, 1, NULL, 0, &rc), STORE_APPLIED);
+  assert_true(text_equal_c(setting_value(), "four"));
+  write = (struct store_write){STORE_DELETE, RECORD_KIND_setting, &s, 2};
+  assert_int_equal(fixture_apply(&f, &write, 1, NULL, 0, &rc), STORE_APPLIED);
+  assert_null(setting_value().ptr);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-  const struct CMUnitTest tests[] = {TEST(test_the_cache_is_the_file), TEST(test_more_than_fits)};
+  const struct CMUnitTest tests[] = {TEST(test_the_cache_is_the_file), TEST(test_more_than_fits),
+                                     TEST(test_what_was_read_is_forgotten_when_it_changes)};
   return cmocka_run_group_tests_name("sqlite cache", tests, NULL, NULL);
 }
