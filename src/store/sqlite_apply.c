@@ -158,7 +158,7 @@ static enum ff_rc write_records(struct sqlite_session *c, const struct store_gro
 static enum ff_rc write_group(struct sqlite_session *c, const struct store_group *g, int *code,
                               struct ff_error *e) {
   *code = SQLITE_DONE;
-  if (sqlite_now(c->store) > g->valid_until) {
+  if (g->valid_until != INT64_MAX && sqlite_now(c->store) >= g->valid_until) {
     *code = SQLITE_CONSTRAINT;
     return FF_OK;
   }

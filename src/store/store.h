@@ -76,8 +76,8 @@ struct store_group {
   const struct event *const
       *events; /* appended in this order; event_id is ignored and given by the store */
   uint32_t event_count;
-  int64_t valid_until; /* store time after which applying must answer STORE_CONFLICT; INT64_MAX = no
-                          bound */
+  int64_t valid_until; /* store time from which on applying must answer STORE_CONFLICT; INT64_MAX =
+                          no bound */
   enum store_outcome outcome; /* out */
 };
 

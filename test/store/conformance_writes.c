@@ -251,13 +251,13 @@ static void too_late_is_a_conflict(struct world *w) {
                               .event_count = 1,
                               .valid_until = CLOCK_START + 100};
   assert_int_equal(store_time(w, w->writer), CLOCK_START);
-  atomic_store(&w->clock, CLOCK_START + 101);
+  atomic_store(&w->clock, CLOCK_START + 100);
   OK(store_apply(w->writer, &group, 1, &w->error));
   assert_int_equal(group.outcome, STORE_CONFLICT);
   assert_null(get(w, RECORD_KIND_execution, x));
   assert_int_equal(read_log(w, log_beginning(w), 9).count, 0);
 
-  group.valid_until = CLOCK_START + 102;
+  group.valid_until = CLOCK_START + 101;
   (void)store_time(w, w->writer);
   OK(store_apply(w->writer, &group, 1, &w->error));
   assert_int_equal(group.outcome, STORE_APPLIED);
