@@ -85,20 +85,23 @@ static void session_close(struct store_session *session) {
   sqlite_cache_free(c->cache);
   if (c->writer) {
     sqlite3_wal_hook(c->db, NULL, NULL);
-    c->store->writer = NULL;
+    atomic_store(&c->store->writing, false);
   } else {
     sqlite3_close(c->db);
   }
   free(c);
 }
 
-static enum ff_rc writer_check(struct sqlite_store *s, struct ff_error *e) {
+/* Takes the right to use the writer's connection before anything is asked of it. */
+static enum ff_rc writer_claim(struct sqlite_store *s, struct ff_error *e) {
   if (!s->db)
     return error_set(e, FF_CODE_store_read_only, "%s is open read-only (mode=ro)", s->target.path);
-  if (s->writer)
+  if (atomic_exchange(&s->writing, true))
     return error_set(e, FF_CODE_store_busy, "%s has one writer session, which is open",
                      s->target.path);
-  return sqlite_schema_check(s, s->db, e);
+  enum ff_rc rc = sqlite_schema_check(s, s->db, e);
+  if (rc) atomic_store(&s->writing, false);
+  return rc;
 }
 
 static enum ff_rc session_open(struct store *store, enum store_session_kind kind,
@@ -106,7 +109,7 @@ static enum ff_rc session_open(struct store *store, enum store_session_kind kind
   struct sqlite_store *s = sqlite_store_of(store);
   bool writer = kind == STORE_WRITER;
   enum ff_rc rc = sqlite_usable(s, e);
-  if (!rc && writer) rc = writer_check(s, e);
+  if (!rc && writer) rc = writer_claim(s, e);
   if (rc) return rc;
   struct sqlite_session *c = heap_zalloc(sizeof *c);
   c->store = s;
@@ -115,7 +118,6 @@ static enum ff_rc session_open(struct store *store, enum store_session_kind kind
   if (writer) {
     c->db = s->db;
     c->cache = sqlite_cache_new();
-    s->writer = c;
     sqlite_checkpoint_watch(c);
     rc = sqlite_log_resume(c, e);
   } else {
@@ -135,7 +137,7 @@ static enum ff_rc session_open(struct store *store, enum store_session_kind kind
 
 static void close_store(struct store *store) {
   struct sqlite_store *s = sqlite_store_of(store);
-  INVARIANT(!s->writer);
+  INVARIANT(!atomic_load(&s->writing));
   sqlite_registry_remove(s);
   if (s->db) {
     /* After a failed write the log is left alone: recovery at the next open decides from what is on

@@ -70,7 +70,7 @@ struct sqlite_store {
   void *clock_user;
   _Atomic int64_t last_now;
   sqlite3 *db;                       /* the connection that writes; NULL when read-only */
-  struct sqlite_session *writer;     /* the session that uses db */
+  _Atomic bool writing;              /* somebody uses db: a writer session, or a migration */
   uint32_t idle_frames, hard_frames; /* log lengths at which to checkpoint; tests lower them */
   bool immutable;                    /* read-only medium without a log: nobody can be writing */
   /* Memory databases have no write-ahead log: apply and reader fetches exclude each other for their

@@ -226,7 +226,14 @@ enum ff_rc sqlite_schema_migrate(struct sqlite_store *s, bool *applied, struct f
   *applied = false;
   enum ff_rc rc = sqlite_usable(s, e);
   if (rc) return rc;
-  if (s->db) return bring_up(s, applied, e);
+  if (s->db) {
+    /* The connection is the writer session's while there is one, and that one's schema was checked
+     * when it opened. */
+    if (atomic_exchange(&s->writing, true)) return FF_OK;
+    rc = bring_up(s, applied, e);
+    atomic_store(&s->writing, false);
+    return rc;
+  }
   sqlite3 *db;
   rc = sqlite_connect(s, false, &db, e);
   if (rc) return rc;
