@@ -156,6 +156,8 @@ static bool attachments_fit(struct oracle *o, struct model *m, const struct exec
   MUST(o, m, !grant || grant->expires_at == x->grant_expires_at,
        "grant expires at %lld, mirror %lld", (long long)grant->expires_at,
        (long long)x->grant_expires_at);
+  if (grant)
+    snprintf(m->grant_worker, sizeof m->grant_worker, TEXT_FMT, TEXT_ARG(grant->worker_id));
   MUST(o, m, !grant || !m->ended, "a grant on an ended execution (L-195)");
   MUST(o, m, (gets[1].record != NULL) == (x && x->result_external),
        "result record and flag differ");
@@ -221,6 +223,17 @@ static bool absent_fits(struct oracle *o, struct model *m) {
   return true;
 }
 
+/* 06 S-6: while a grant lives nobody but its worker gets the execution. Sure only when one
+ * operation did it all. */
+static bool grant_respected(struct oracle *o, struct model *m, const struct execution *x) {
+  bool claimed = x->head.version == m->seen.head.version + 1 &&
+                 x->current_lease_epoch == m->seen.current_lease_epoch + 1;
+  if (!claimed || !m->exists || x->lease_acquired_at >= m->seen.grant_expires_at) return true;
+  MUST(o, m, text_equal_c(x->worker_id, m->grant_worker), "granted to %s, claimed by " TEXT_FMT,
+       m->grant_worker, TEXT_ARG(x->worker_id));
+  return true;
+}
+
 bool model_check(struct oracle *o, struct model *m, const struct execution *x) {
   const struct result *result = NULL;
   if (!x) return absent_fits(o, m);
@@ -231,8 +244,9 @@ bool model_check(struct oracle *o, struct model *m, const struct execution *x) {
   MUST(o, m, x->created_at == m->created_at, "created_at is %lld, the log says %lld",
        (long long)x->created_at, (long long)m->created_at);
   bool changed = !m->exists || x->head.version != m->seen.head.version;
-  m->exists = true;
   MUST(o, m, execution_vector_legal(x), "an illegal state vector");
+  if (!grant_respected(o, m, x)) return false;
+  m->exists = true;
   if (!counters_fit(o, m, x) || !lease_fits(o, m, x) || !attempt_fits(o, m, x) ||
       !times_fit(o, m, x))
     return false;

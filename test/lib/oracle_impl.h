@@ -48,10 +48,10 @@ struct model {
   struct completion *completions;
   uint32_t completion_count, completion_capacity;
   /* as last seen in the store */
-  struct execution seen; /* its texts and bytes are gone, but for the lane */
-  char lane[72];
-  uint32_t rows_checked; /* attempts when its rows were last looked at */
-  uint64_t result_of;    /* the epoch the hash belongs to */
+  struct execution seen;           /* its texts and bytes are gone, but for the lane */
+  char lane[72], grant_worker[24]; /* of the grant that was last seen */
+  uint32_t rows_checked;           /* attempts when its rows were last looked at */
+  uint64_t result_of;              /* the epoch the hash belongs to */
   uint64_t result_hash;
   const struct execution *record; /* of the follow under way; NULL = absent */
 };
