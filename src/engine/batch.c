@@ -160,6 +160,7 @@ bool batch_begin(struct engine *e) {
   b->watch = (struct overlay_watch){.user = e, .changed = changed};
   overlay_watch(b->overlay, &b->watch);
   b->lanes_changed = false;
+  b->next_due_at = INT64_MAX;
   b->pending_count = 0;
   /* Every parked claim may be pulled in, each with one request. */
   pthread_mutex_lock(&e->lock);
@@ -192,7 +193,8 @@ static void collect_watchers(struct engine *e, const struct execution *after) {
 static void changed(void *user, const struct execution *before, const struct execution *after) {
   struct engine *e = user;
   if (!after) return;
-  if (after->next_due_at) scan_hint(e, after->next_due_at);
+  if (after->next_due_at && after->next_due_at < e->batch.next_due_at)
+    e->batch.next_due_at = after->next_due_at;
   if (e->parked_watches.count) collect_watchers(e, after);
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now ||
@@ -340,6 +342,8 @@ void batch_end(struct engine *e) {
   struct overlay_writes *tags;
   struct store_group *groups = groups_make(b, &tags, &count);
   enum ff_rc rc = store_apply(e->writer, groups, count, &error);
+  /* Only now: a scanner that looks before the commit forgets what it was told and finds nothing. */
+  if (rc == FF_OK) scan_hint(e, b->next_due_at);
   bool applied = rc == FF_OK;
   if (rc != FF_OK) {
     if (count) fail_written(e, &error);
@@ -364,17 +368,14 @@ static struct call *first_sleeper(const struct call_list *list) {
 }
 
 /* Lock held on entry, released on return. Hands the leadership to a sleeping caller, to the service
- * thread, or to nobody. */
+ * thread, or to nobody; then the engine may be gone as soon as the lock is released. */
 static void step_down(struct engine *e) {
   struct call *next = first_sleeper(&e->inbox);
-  bool rest = e->inbox.first != NULL;
   e->leading = next != NULL;
   e->leader_call = next;
+  if (!next && e->inbox.first) park_wake(&e->service_park, WAKE_LEAD);
   pthread_mutex_unlock(&e->lock);
-  if (next)
-    park_wake(&next->park, WAKE_LEAD);
-  else if (rest)
-    park_wake(&e->service_park, WAKE_LEAD);
+  if (next) park_wake(&next->park, WAKE_LEAD);
 }
 
 void leadership_give(struct engine *e) {

@@ -256,14 +256,15 @@ bool engine_quiesce(struct engine *e, int64_t grace_ms) {
   pthread_mutex_lock(&e->lock);
   e->closing = true;
   answer_parked(e);
-  while (e->under_way && clock_monotonic_us() / 1000 < until) {
+  /* Who leads may have been answered already and still be at work. */
+  while ((e->under_way || e->leading) && clock_monotonic_us() / 1000 < until) {
     pthread_mutex_unlock(&e->lock);
     if (e->service_started) park_wake(&e->service_park, WAKE_LEAD);
     (void)park_wait(&pause, 1000);
     pthread_mutex_lock(&e->lock);
     answer_parked(e);
   }
-  bool done = e->under_way == 0;
+  bool done = e->under_way == 0 && !e->leading;
   pthread_mutex_unlock(&e->lock);
   return done;
 }

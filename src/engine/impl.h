@@ -103,7 +103,7 @@ struct batch {
   struct request **pending;
   struct call **pending_calls;
   uint32_t pending_count;
-  int64_t now;
+  int64_t next_due_at; /* the earliest of what the batch changed */
   bool lanes_changed;
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
