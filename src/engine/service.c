@@ -7,7 +7,7 @@
 #include "engine/impl.h"
 
 #define SWEEP_MS 60000
-#define QUIET_MS 20
+#define QUIET_MS 2 /* of no commits: then the store may tidy up */
 #define POLL_MS 1000
 
 int64_t store_now(const struct engine *e) {

@@ -222,7 +222,6 @@ DRAW(describe_lane) {
 
 DRAW(ping) { UNUSED; }
 DRAW(server_time_ms) { UNUSED; }
-DRAW(list_scanners) { UNUSED; }
 
 const struct draw history_schedule_draws[] = {
     {OP_issue_claim_grant, 7, DRAW_ANY, draw_issue_claim_grant},
@@ -259,6 +258,5 @@ const struct draw history_schedule_draws[] = {
     {OP_describe_lane, 1, DRAW_READ, draw_describe_lane},
     {OP_ping, 1, DRAW_READ, draw_ping},
     {OP_server_time_ms, 1, DRAW_READ, draw_server_time_ms},
-    {OP_list_scanners, 1, DRAW_READ, draw_list_scanners},
 };
 const uint32_t history_schedule_draw_count = ARRAY_LEN(history_schedule_draws);

@@ -411,7 +411,8 @@ bool oracle_refused(struct oracle *o, const struct history_call *call,
       m->receipt_epoch != body.lease_epoch)
     return !o->complaint[0];
   const struct fact *f = fact_named(m, body.lease_epoch, body.lease_id);
-  if (f && (f->expired || f->revoked)) return true; /* refused first, cancelled by an operator then */
+  if (f && (f->expired || f->revoked))
+    return true; /* refused first, cancelled by an operator then */
   MUST(o, m, !f, "%s of epoch %llu has happened, its repeat was told %s", op_infos[call->op].name,
        (unsigned long long)body.lease_epoch, ff_code_name(error->code));
   return true;
