@@ -49,8 +49,12 @@ static uint32_t take_calls(struct engine *e) {
   struct batch *b = &e->batch;
   uint32_t requests = 0, limit = e->options.open.batch_limit;
   pthread_mutex_lock(&e->lock);
-  while (e->inbox.first && (requests == 0 || requests + e->inbox.first->request_count <= limit)) {
+  bool alone = false;
+  while (e->inbox.first && !alone &&
+         (requests == 0 || requests + e->inbox.first->request_count <= limit)) {
     struct call *call = e->inbox.first;
+    alone = call->alone;
+    if (alone && requests) break;
     list_remove(&e->inbox, call);
     list_push(&b->calls, call);
     requests += call->request_count;
@@ -72,6 +76,19 @@ static void fail_pending(struct batch *b, const struct ff_error *error) {
     r->done = true;
   }
   b->pending_count = 0;
+}
+
+/* A row that cannot be read must not fail those who did not ask for it: nothing of this batch is
+ * applied, everybody runs again, each in a batch of its own. */
+static void run_apart(struct engine *e) {
+  struct batch *b = &e->batch;
+  for (struct call *c = b->calls.first; c; c = c->next) {
+    c->alone = true;
+    for (uint32_t i = 0; i < c->request_count; i++) c->requests[i].done = c->requests[i].refused;
+  }
+  b->pending_count = 0;
+  b->lanes_changed = false;
+  b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
 }
 
 /* The earlier request of the call that has failed and without which this one must not happen. An
@@ -139,7 +156,10 @@ static void run_rounds(struct engine *e) {
     }
     e->rounds++;
     if (overlay_fetch(e->writer, b->overlay, &b->arena, &error) != FF_OK) {
-      fail_pending(b, &error);
+      if (error.code == FF_CODE_corruption && b->calls.count > 1)
+        run_apart(e);
+      else
+        fail_pending(b, &error);
       return;
     }
     run_pass(e);

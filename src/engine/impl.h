@@ -73,6 +73,7 @@ struct call {
   bool parks;                  /* concluded: it found nothing and goes on waiting */
   bool internal; /* of the engine's own: not refused while closing, no answer is made */
   bool chained;  /* a failed request fails the following ones */
+  bool alone;    /* its batch met a row that cannot be read: shares the next one with nobody */
   enum call_state state;
   struct park park;
   engine_done_fn *done;
