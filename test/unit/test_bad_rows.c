@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "engine/engine.h"
 #include "record/record.h"
 #include "test/unit/bad_files.h"
 #include "test/unit/bad_rules.h"
@@ -309,11 +310,66 @@ static void others_go_on(void **state) {
   ff_close(world.engine);
 }
 
+/* ---- one batch ---- */
+
+struct answer {
+  int calls;
+  enum ff_code code;
+};
+
+static void answered(void *user, enum ff_rc rc, void *result, const struct ff_error *e) {
+  struct answer *answer = user;
+  (void)result;
+  answer->calls++;
+  answer->code = rc ? e->code : FF_CODE_none;
+}
+
+/* Who shares a batch with somebody who asks for the bad row is not refused with him. */
+static void neighbours_in_one_batch(void **state) {
+  (void)state;
+  struct engine *engine;
+  struct engine_options options = {.manual = true, .open = FF_OPEN_OPTIONS_INIT};
+  struct answer answers[4] = {{0}};
+  options.open.dev_mode = true;
+  options.open.clock_ms = bad_clock;
+  options.open.log = bad_quiet;
+  spoil("UPDATE execution SET priority='high' WHERE id=x'00000000000040008000000000000002'");
+  struct ff_str url = ff_text(bad_url(&files, "spoiled.db", "?synchronous=off"));
+  assert_int_equal(engine_open(url, &options, &engine, &error), FF_OK);
+  struct ff_complete_args complete = FF_ARGS(complete);
+  complete.handle = world.task.handle;
+  struct ff_change_priority_args change = FF_ARGS(change_priority);
+  change.execution_id = ff_text(BAD_WAITING);
+  struct ff_set_execution_tag_args tag = FF_ARGS(set_execution_tag);
+  tag.execution_id = ff_text(ENDED);
+  tag.key = tag.value = ff_text("app.k");
+  struct ff_renew_many_args renew = FF_ARGS(renew_many);
+  struct ff_renew_item renewals[] = {{world.task.handle}, {{0}}};
+  renew.items = (struct ff_renew_items){renewals, 2};
+  const struct {
+    enum op_id op;
+    const void *args;
+  } calls[] = {{OP_renew_many, &renew},
+               {OP_change_priority, &change},
+               {OP_set_execution_tag, &tag},
+               {OP_complete, &complete}};
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(
+        engine_call_async(engine, calls[i].op, calls[i].args, answered, &answers[i], NULL), FF_OK);
+  for (int i = 0; i < 100 && engine_step(engine, bad_clock(NULL)); i++) {
+  }
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(answers[i].calls, 1);
+    assert_int_equal(answers[i].code, i == 1 ? FF_CODE_corruption : FF_CODE_none);
+  }
+  engine_close(engine);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(names_what_is_wrong),      cmocka_unit_test(others_go_on),
-      cmocka_unit_test(illegal_vectors),          cmocka_unit_test(texts_too_long),
-      cmocka_unit_test(columns_of_executions),    cmocka_unit_test(columns_of_other_tables),
-      cmocka_unit_test(values_of_the_cold_column)};
+      cmocka_unit_test(names_what_is_wrong),     cmocka_unit_test(others_go_on),
+      cmocka_unit_test(neighbours_in_one_batch), cmocka_unit_test(illegal_vectors),
+      cmocka_unit_test(texts_too_long),          cmocka_unit_test(columns_of_executions),
+      cmocka_unit_test(columns_of_other_tables), cmocka_unit_test(values_of_the_cold_column)};
   return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
