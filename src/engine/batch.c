@@ -403,14 +403,15 @@ void leadership_give(struct engine *e) {
   step_down(e);
 }
 
-/* True when the leader's own call was answered. Judged before stepping down: a call that was parked
+/* Leads until `mine` is answered or parked; the service thread (mine NULL) for one batch, because
+ * callbacks and due work wait for it meanwhile. True when the leader's own call was answered. Judged before stepping down: a call that was parked
  * instead may be answered by the next leader at any moment, and that answer comes with a wake-up.
  */
 static bool lead(struct engine *e, struct call *mine) {
   for (;;) {
     if (batch_begin(e)) batch_end(e);
     pthread_mutex_lock(&e->lock);
-    if (mine ? mine->state != CALL_QUEUED : e->inbox.first == NULL) break;
+    if (!mine || mine->state != CALL_QUEUED) break;
     pthread_mutex_unlock(&e->lock);
   }
   bool answered = mine && mine->state == CALL_DONE;

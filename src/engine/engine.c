@@ -212,7 +212,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   TRY(settle_partitions(e, reads_only, error));
   if (reads_only) {
     e->options.open.no_scanners = true;
-    return FF_OK;
+    return e->options.manual ? FF_OK : service_start(e, error);
   }
   TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->writer, error));
   TRY(check_deployment(e, error));
@@ -246,8 +246,8 @@ enum ff_rc engine_open(struct ff_str url, const struct engine_options *options, 
 
 static void answer_parked(struct engine *e) {
   parked_wake_all(e);
-  for (struct call *c = e->parked_watches.first; c; c = c->next)
-    if (c->blocking) park_wake(&c->park, WAKE_LEAD);
+  watches_look_again(e);
+  for (struct call *c = e->parked_watches.first; c; c = c->next) park_wake(&c->park, WAKE_LEAD);
 }
 
 bool engine_quiesce(struct engine *e, int64_t grace_ms) {
@@ -399,15 +399,14 @@ static void deferred_wait(struct engine *e, struct call *c) {
   bool over = false;
   pthread_mutex_lock(&e->lock);
   bool closing = e->closing;
-  watch_park(e, c);
+  if (!closing) watch_park(e, c);
   pthread_mutex_unlock(&e->lock);
   c->rc = wait_look(e, c, &over, &c->error);
   pthread_mutex_lock(&e->lock);
-  bool answer = c->rc != FF_OK || over || closing || c->deadline <= engine_now(e);
-  if (c->state == CALL_PARKED && answer) {
-    list_remove(&e->parked_watches, c);
-    call_answered(e, c);
-  }
+  bool answer = c->rc != FF_OK || over || c->deadline <= engine_now(e);
+  if (!closing && c->state == CALL_PARKED && answer) list_remove(&e->parked_watches, c);
+  else answer = closing;
+  if (answer) call_answered(e, c);
   pthread_mutex_unlock(&e->lock);
 }
 

@@ -39,6 +39,8 @@ struct request {
 enum call_state { CALL_QUEUED, CALL_PARKED, CALL_DONE };
 /* What a sleeping caller is told. */
 enum { WAKE_DONE = 1, WAKE_LEAD = 2 };
+/* How often is looked for what nobody tells (DESIGN P5: 2 s). */
+#define POLL_MS 1000
 
 struct engine;
 struct call;
@@ -140,6 +142,7 @@ struct engine {
   _Atomic bool service_started;
   bool service_stopping; /* lock */
   struct park service_park;
+  int64_t service_until; /* lock; engine time at which it wakes by itself */
   struct call_list answered; /* async calls whose callback is due */
   _Atomic int64_t next_due;
   bool listening;
@@ -187,7 +190,7 @@ enum ff_rc internal_run(struct engine *, struct call *, struct ff_error *) MUST_
 enum ff_rc executor_submit(struct engine *, struct call *, struct ff_error *) MUST_USE;
 /* The same, then leads or sleeps until it is answered. */
 enum ff_rc executor_run(struct engine *, struct call *, struct ff_error *) MUST_USE;
-/* Leads until the inbox is empty; for the service thread. */
+/* Leads one batch when nobody does; for the service thread. */
 void executor_drain(struct engine *);
 bool batch_begin(struct engine *);
 void batch_end(struct engine *);
@@ -215,6 +218,9 @@ int64_t parked_deadline(const struct engine *);   /* lock held; of the async one
 enum ff_rc wait_arguments(struct engine *, struct call *, struct ff_error *) MUST_USE;
 enum ff_rc wait_look(struct engine *, struct call *, bool *over, struct ff_error *) MUST_USE;
 void watch_park(struct engine *, struct call *); /* lock held */
+void watches_look_again(struct engine *);        /* lock held; the async ones */
+/* Others commit what is waited for, and nobody tells this engine: it must look by itself. */
+bool watches_blind(const struct engine *);
 enum ff_rc wait_execution_blocking(struct engine *, struct call *, struct ff_error *) MUST_USE;
 
 /* ---- scan.c ---- */
@@ -241,6 +247,8 @@ extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
 /* ---- service.c ---- */
 enum ff_rc service_start(struct engine *, struct ff_error *) MUST_USE;
 void service_stop(struct engine *);
+/* A claim was parked: the service thread polls for it, and ends it when it is async. Lock held. */
+void service_look_by(struct engine *, const struct call *);
 /* Answers due callbacks, runs deferred calls; true when there was anything. */
 bool service_answer(struct engine *);
 /* The right to use the writer session outside a batch; false when somebody leads. */

@@ -8,7 +8,6 @@
 
 #define SWEEP_MS 60000
 #define QUIET_MS 2 /* of no commits: then the store may tidy up */
-#define POLL_MS 1000
 
 int64_t store_now(const struct engine *e) {
   if (e->options.open.clock_ms) return e->options.open.clock_ms(e->options.open.clock_user);
@@ -67,11 +66,21 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
   if (atomic_load(&e->housekeeping)) left = min64(left, QUIET_MS);
   pthread_mutex_lock(&e->lock);
   int64_t deadline = parked_deadline(e);
-  bool claims = e->parked_claims.first != NULL;
-  pthread_mutex_unlock(&e->lock);
   if (deadline != INT64_MAX) left = min64(left, deadline - engine_now(e));
-  if (claims) left = min64(left, POLL_MS);
-  return left == INT64_MAX ? -1 : left < 0 ? 0 : left;
+  if (e->parked_claims.first || (watches_blind(e) && e->parked_watches.first))
+    left = min64(left, POLL_MS);
+  if (left < 0) left = 0;
+  e->service_until = left == INT64_MAX ? INT64_MAX : engine_now(e) + left;
+  pthread_mutex_unlock(&e->lock);
+  return left == INT64_MAX ? -1 : left;
+}
+
+void service_look_by(struct engine *e, const struct call *parked) {
+  int64_t by = engine_now(e) + POLL_MS;
+  if (!parked->blocking) by = min64(by, parked->deadline);
+  if (!e->service_started || e->service_until <= by) return;
+  e->service_until = by;
+  park_wake(&e->service_park, WAKE_LEAD);
 }
 
 static void due_work(struct engine *e) {
@@ -93,6 +102,7 @@ static void poll_parked(struct engine *e, int64_t *last_poll) {
   *last_poll = now;
   pthread_mutex_lock(&e->lock);
   parked_wake_all(e);
+  if (watches_blind(e)) watches_look_again(e);
   pthread_mutex_unlock(&e->lock);
 }
 

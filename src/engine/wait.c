@@ -13,6 +13,7 @@ void park_claim(struct engine *e, struct call *call) {
   }
   call->state = CALL_PARKED;
   list_push(&e->parked_claims, call);
+  service_look_by(e, call);
 }
 
 static bool claim_suits(const struct call *call, const struct execution *x) {
@@ -102,6 +103,18 @@ enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_
   return FF_OK;
 }
 
+void watches_look_again(struct engine *e) {
+  for (struct call *c = e->parked_watches.first, *next; c; c = next) {
+    next = c->next;
+    if (c->blocking) continue;
+    list_remove(&e->parked_watches, c);
+    c->state = CALL_QUEUED;
+    list_push(&e->deferred, c);
+  }
+}
+
+bool watches_blind(const struct engine *e) { return !e->writer || e->store->traits.shared; }
+
 void watch_park(struct engine *e, struct call *call) {
   call->state = CALL_PARKED;
   list_push(&e->parked_watches, call);
@@ -114,7 +127,8 @@ static void watch_leave(struct engine *e, struct call *call) {
   bool parked = call->state == CALL_PARKED;
   if (parked) list_remove(&e->parked_watches, call);
   pthread_mutex_unlock(&e->lock);
-  if (!parked) (void)park_wait(&call->park, -1);
+  while (!parked && park_wait(&call->park, -1) != WAKE_DONE) {
+  }
 }
 
 /* Parks first and looks afterwards: a change between the two finds the call parked. */
@@ -132,6 +146,7 @@ enum ff_rc wait_execution_blocking(struct engine *e, struct call *call, struct f
       watch_leave(e, call);
       return rc;
     }
+    if (watches_blind(e) && left > POLL_MS) left = POLL_MS;
     if (park_wait(&call->park, left * 1000) != WAKE_DONE) watch_leave(e, call);
   }
 }

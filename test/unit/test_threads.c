@@ -251,11 +251,127 @@ static void lost_leases_come_back(void **state) {
   ff_close(engine);
 }
 
+struct answer {
+  atomic_int count;
+  atomic_int rc, outcome;
+};
+
+static void take_wait(void *user, enum ff_rc rc, struct ff_wait_execution_result *result,
+                      const struct ff_error *error) {
+  struct answer *a = user;
+  (void)error;
+  atomic_store(&a->rc, rc);
+  if (rc == FF_OK) atomic_store(&a->outcome, result->outcome);
+  atomic_fetch_add(&a->count, 1);
+}
+
+static void await(const struct answer *a) {
+  struct park pause = {0};
+  for (int i = 0; i < 8000 && atomic_load(&a->count) == 0; i++) (void)park_wait(&pause, 1000);
+  assert_int_equal(atomic_load(&a->count), 1);
+  assert_int_equal(atomic_load(&a->rc), FF_OK);
+}
+
+static void wait_async(struct ff_engine *engine, const struct ff_id *id, struct answer *a) {
+  struct ff_wait_execution_args args = FF_ARGS(wait_execution);
+  struct ff_error error;
+  args.execution_id = ff_text(id->text);
+  args.timeout_ms = 600000;
+  assert_int_equal(ff_wait_execution_async(engine, &args, take_wait, a, &error), FF_OK);
+}
+
+/* Closing answers what waits: nobody sits out a time-out. */
+static void run_close(struct ff_engine *engine) {
+  struct answer a = {0};
+  struct ff_error error;
+  struct ff_id id;
+  submit_one(engine, "close", &id);
+  wait_async(engine, &id, &a);
+  struct park pause = {0};
+  (void)park_wait(&pause, 20000);
+  assert_int_equal(ff_shutdown_prepare(engine, 5000, &error), FF_OK);
+  await(&a);
+  assert_int_equal(atomic_load(&a.outcome), FF_outcome_timed_out);
+}
+
+static void closing_ends_async_waits(void **state) {
+  (void)state;
+  each_store(run_close);
+}
+
+/* An engine that only reads answers async calls too, and sees what the owner commits. */
+static void a_reader_sees_the_owner(void **state) {
+  (void)state;
+  char path[128], url[160], reader_url[192];
+  snprintf(path, sizeof path, "/tmp/ff-reader-%d.db", (int)getpid());
+  snprintf(url, sizeof url, "sqlite:%s?synchronous=off", path);
+  snprintf(reader_url, sizeof reader_url, "sqlite:%s?mode=ro", path);
+  remove_store(path);
+  struct ff_engine *owner = open_engine(url), *reader = open_engine(reader_url);
+  struct waiter w = {.engine = reader};
+  struct answer a = {0};
+  submit_one(owner, "reader", &w.id);
+  pthread_t thread;
+  pthread_create(&thread, NULL, wait_for_end, &w);
+  wait_async(reader, &w.id, &a);
+  struct ff_cancel_execution_args args = FF_ARGS(cancel_execution);
+  struct ff_cancel_execution_result result;
+  struct ff_error error;
+  args.execution_id = ff_text(w.id.text);
+  args.reason = ff_text("enough");
+  assert_int_equal(ff_cancel_execution(owner, &args, &result, &error), FF_OK);
+  ff_clear(&result);
+  pthread_join(thread, NULL);
+  assert_int_equal(w.outcome, FF_outcome_ok);
+  await(&a);
+  assert_int_equal(atomic_load(&a.outcome), FF_outcome_ok);
+  ff_close(reader);
+  ff_close(owner);
+  remove_store(path);
+}
+
+static void take_claim(void *user, enum ff_rc rc, struct ff_claim_result *result,
+                       const struct ff_error *error) {
+  struct answer *a = user;
+  (void)error;
+  atomic_store(&a->rc, rc);
+  if (rc == FF_OK) atomic_store(&a->outcome, result->outcome);
+  atomic_fetch_add(&a->count, 1);
+}
+
+/* An async claim ends in time whoever led the batch that parked it. */
+static void run_async_claims(struct ff_engine *engine) {
+  struct work w = {.engine = engine};
+  pthread_t threads[2];
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, worker, &w);
+  struct answer answers[100];
+  for (int i = 0; i < 100; i++) {
+    struct ff_claim_args claim = FF_ARGS(claim);
+    struct ff_error error;
+    answers[i] = (struct answer){0};
+    claim.lane_id = ff_text("nothing here");
+    claim.worker_id = claim.worker_instance_id = ff_text("w");
+    claim.lease_ttl_ms = 1000;
+    claim.max_wait_ms = 30;
+    assert_int_equal(ff_claim_async(engine, &claim, take_claim, &answers[i], &error), FF_OK);
+    submit_one(engine, "threads", NULL);
+    submit_one(engine, "threads", NULL);
+  }
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  for (int i = 0; i < 100; i++) await(&answers[i]);
+}
+
+static void async_claims_time_out(void **state) {
+  (void)state;
+  each_store(run_async_claims);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(claims_are_exclusive), cmocka_unit_test(async_calls_answer_once),
       cmocka_unit_test(waits_end_with_the_execution), cmocka_unit_test(waits_time_out),
-      cmocka_unit_test(lost_leases_come_back),
+      cmocka_unit_test(lost_leases_come_back), cmocka_unit_test(closing_ends_async_waits),
+      cmocka_unit_test(a_reader_sees_the_owner), cmocka_unit_test(async_claims_time_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
