@@ -98,6 +98,15 @@ static enum ff_rc open_new(const char *url, const struct ff_open_options *option
   return FF_OK;
 }
 
+/* 01 PT-4 for an engine that is open already. Its other options are those of the first open. */
+static enum ff_rc check_partitions(const struct ff_engine *held, uint32_t wanted,
+                                   struct ff_error *error) {
+  uint32_t count = engine_config(held->engine)->flow_partitions;
+  if (!wanted || wanted == count) return FF_OK;
+  return error_set(error, FF_CODE_corruption,
+                   "partition_mismatch: num_flow_partitions: stored=%u, config=%u", count, wanted);
+}
+
 enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struct ff_engine **out,
                    struct ff_error *error) {
   struct ff_open_options full = FF_OPEN_OPTIONS_INIT;
@@ -113,11 +122,15 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
   canonical_key(url, key, sizeof key);
   pthread_mutex_lock(&registry_lock);
   enum ff_rc rc = FF_OK;
-  *out = registry_find(key);
-  if (*out)
-    (*out)->holders++;
+  struct ff_engine *held = registry_find(key);
+  if (held)
+    rc = check_partitions(held, full.flow_partitions, error);
   else
     rc = open_new(url, &full, out, error);
+  if (held && rc == FF_OK) {
+    held->holders++;
+    *out = held;
+  }
   pthread_mutex_unlock(&registry_lock);
   return rc;
 }
