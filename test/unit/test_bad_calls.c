@@ -400,6 +400,25 @@ static void async_refusals(void **state) {
   bad_world_open(&world);
 }
 
+/* ---- a closing engine (01 CP-7) ---- */
+
+static void calls_after_shutdown(void **state) {
+  (void)state;
+  size_t count;
+  const struct ff_operation *ops = ff_operations(&count);
+  assert_int_equal(ff_shutdown_prepare(world.engine, -1, &error), FF_OK);
+  assert_int_equal(ff_shutdown_prepare(world.engine, 0, NULL), FF_OK);
+  for (size_t i = 0; i < count; i++) {
+    uint8_t *args = new_args(ops[i].args->size);
+    enum ff_rc rc = call(&ops[i], args);
+    bool empty = strcmp(ops[i].name, "create_executions") == 0 || strstr(ops[i].name, "_many");
+    if (rc != FF_UNAVAILABLE && rc != FF_VALIDATION && !(rc == FF_OK && empty))
+      fail_msg("%s answers %d", ops[i].name, rc);
+    free(args);
+  }
+  assert_unchanged("a closing engine");
+}
+
 /* ---- everything else that takes something ---- */
 
 static void small_functions(void **state) {
@@ -444,6 +463,7 @@ int main(void) {
                                      TEST(bad_handles_among_good_ones),
                                      TEST(no_items),
                                      TEST(async_refusals),
+                                     TEST(calls_after_shutdown),
                                      TEST(small_functions)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,11 +355,18 @@ static void bad_environment(void **state) {
   (void)state;
   static const struct {
     const char *name, *value;
-  } bad[] = {{"FF_FLOW_PARTITIONS", "0"},           {"FF_FLOW_PARTITIONS", "65536"},
-             {"FF_FLOW_PARTITIONS", "256x"},        {"FF_FLOW_PARTITIONS", " 256"},
-             {"FF_OUTBOX_RETENTION_MS", "-1"},      {"FF_OUTBOX_RETENTION_MS", "1d"},
-             {"FF_AUTO_RECLAIM_DELAY_MS", "never"}, {"FF_AUTO_RECLAIM_DELAY_MS", "-1"},
-             {"FF_LEASE_RENEWED_EVENTS", "maybe"},  {"FF_LEASE_RENEWED_EVENTS", "ON"}};
+  } bad[] = {{"FF_FLOW_PARTITIONS", "0"},
+             {"FF_FLOW_PARTITIONS", "65536"},
+             {"FF_FLOW_PARTITIONS", "256x"},
+             {"FF_FLOW_PARTITIONS", " 256"},
+             {"FF_OUTBOX_RETENTION_MS", "-1"},
+             {"FF_OUTBOX_RETENTION_MS", "1d"},
+             {"FF_AUTO_RECLAIM_DELAY_MS", "never"},
+             {"FF_AUTO_RECLAIM_DELAY_MS", "-1"},
+             {"FF_LEASE_RENEWED_EVENTS", "maybe"},
+             {"FF_LEASE_RENEWED_EVENTS", "ON"},
+             {"FF_LANES", "a,b\tc"},
+             {"FF_LANES", "l\xc3\xa4ne"}};
   for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
     setenv(bad[i].name, bad[i].value, 1);
     assert_int_equal(try_open("memory:bad_open", NULL), FF_CONFIG);
@@ -416,6 +423,13 @@ static void other_partition_counts(void **state) {
   refused(url, FF_CODE_corruption, "stored=128, config=64");
   unsetenv("FF_FLOW_PARTITIONS");
   assert_int_equal(try_open(url, NULL), FF_OK); /* who asks for nothing gets what is stored */
+  struct ff_engine *holder;
+  assert_int_equal(ff_open(url, NULL, &holder, &error), FF_OK);
+  assert_int_equal(try_open(url, &options), FF_VALIDATION); /* also while it is open */
+  assert_non_null(strstr(error.detail, "stored=128, config=256"));
+  ff_close(holder);
+  assert_int_equal(try_open(bad_url(&files, "counts.db", "?mode=ro"), &options), FF_VALIDATION);
+  assert_non_null(strstr(error.detail, "stored=128, config=256"));
 }
 
 /* ---- opening twice: 01 CP-9 ---- */
