@@ -390,6 +390,14 @@ static struct call *first_sleeper(const struct call_list *list) {
 /* Lock held on entry, released on return. Hands the leadership to a sleeping caller, to the service
  * thread, or to nobody; then the engine may be gone as soon as the lock is released. */
 static void step_down(struct engine *e) {
+  struct park *turn = e->leadership_turn;
+  if (turn) {
+    e->leadership_turn = NULL;
+    e->leader_call = NULL;
+    pthread_mutex_unlock(&e->lock);
+    park_wake(turn, WAKE_LEAD);
+    return;
+  }
   struct call *next = first_sleeper(&e->inbox);
   e->leading = next != NULL;
   e->leader_call = next;

@@ -128,6 +128,7 @@ struct engine {
   struct lane_key *lanes[LANE_BUCKETS]; /* registered for sure */
   uint64_t seed, seed_count;
   uint32_t sequence;
+  struct park *leadership_turn; /* who leads next, ahead of the inbox */
   struct call *leader_call; /* the leader's own call: its answer needs no wake-up */
   uint32_t last_batch;      /* requests in the batch before: how many callers to expect */
   struct store_session *writer;
@@ -226,7 +227,9 @@ enum ff_rc wait_execution_blocking(struct engine *, struct call *, struct ff_err
 /* ---- scan.c ---- */
 /* Applies everything that is due at now, bounded; answers how much. */
 uint32_t scan_due(struct engine *, int64_t now, uint32_t *errors);
-uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors); /* dedup entries, old events */
+/* Dedup entries, old events: at most SWEEP_BATCH of each. As many as that: there may be more. */
+#define SWEEP_BATCH 1000
+uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors);
 void scan_hint(struct engine *, int64_t due_at);
 /* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
 int64_t scan_next(const struct engine *);
@@ -253,6 +256,8 @@ void service_look_by(struct engine *, const struct call *);
 bool service_answer(struct engine *);
 /* The right to use the writer session outside a batch; false when somebody leads. */
 bool leadership_take(struct engine *);
+/* The same, but waits for the leader to step down; false when somebody waits for that already. */
+bool leadership_await(struct engine *);
 void leadership_give(struct engine *); /* batch.c: hands it on like a leader */
 int64_t store_now(const struct engine *);
 

@@ -166,7 +166,7 @@ uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
 static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
   struct arena arena;
   struct ff_error error;
-  struct list_stale_idempotency_args args = {sizeof args, 1000};
+  struct list_stale_idempotency_args args = {sizeof args, SWEEP_BATCH};
   struct list_stale_idempotency_result stale;
   uint32_t processed = 0;
   arena_init(&arena);
@@ -197,9 +197,9 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
 static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t removed = 0;
   struct ff_error error;
-  if (!leadership_take(e)) return 0;
+  if (!leadership_await(e)) return 0;
   enum ff_rc rc = e->store->vtable->trim_log(e->writer, now - e->options.open.event_retention_ms,
-                                             1000, 1000, &removed, &error);
+                                             1000, SWEEP_BATCH, &removed, &error);
   leadership_give(e);
   if (rc != FF_OK) {
     ++*errors;

@@ -7,6 +7,7 @@
 #include "engine/impl.h"
 
 #define SWEEP_MS 60000
+#define SWEEP_AGAIN_MS 10 /* while the last one found all it may take: events come faster */
 #define QUIET_MS 2 /* of no commits: then the store may tidy up */
 
 int64_t store_now(const struct engine *e) {
@@ -20,6 +21,18 @@ bool leadership_take(struct engine *e) {
   if (free) e->leading = true;
   pthread_mutex_unlock(&e->lock);
   return free;
+}
+
+bool leadership_await(struct engine *e) {
+  struct park turn = {0};
+  pthread_mutex_lock(&e->lock);
+  bool free = !e->leading, queued = !free && !e->leadership_turn;
+  if (free) e->leading = true;
+  if (queued) e->leadership_turn = &turn;
+  pthread_mutex_unlock(&e->lock);
+  while (queued && park_wait(&turn, -1) != WAKE_LEAD) {
+  }
+  return free || queued;
 }
 
 static struct call *take_first(struct engine *e, struct call_list *list) {
@@ -89,8 +102,8 @@ static void due_work(struct engine *e) {
   if (e->options.open.no_scanners) return;
   if (scan_next(e) <= now) scan_due(e, now, &errors);
   if (e->next_sweep <= now) {
-    scan_sweep(e, now, &errors);
-    e->next_sweep = now + SWEEP_MS;
+    bool more = scan_sweep(e, now, &errors) >= SWEEP_BATCH && !errors;
+    e->next_sweep = now + (more ? SWEEP_AGAIN_MS : SWEEP_MS);
   }
 }
 

@@ -366,12 +366,61 @@ static void async_claims_time_out(void **state) {
   each_store(run_async_claims);
 }
 
+struct hammer {
+  struct ff_engine *engine;
+  atomic_bool stop;
+};
+
+/* One event, for its tag. */
+static void hammer_once(struct ff_engine *engine) {
+  const struct ff_pair tag = {ff_text("k"), ff_text("v")};
+  struct ff_submit_args args = FF_ARGS(submit);
+  struct ff_submit_result result;
+  struct ff_error error;
+  args.lane_id = ff_text("hammer");
+  args.tags = (struct ff_pairs){&tag, 1};
+  assert_int_equal(ff_submit(engine, &args, &result, &error), FF_OK);
+  ff_clear(&result);
+}
+
+static void *hammer_on(void *user) {
+  struct hammer *h = user;
+  while (!atomic_load(&h->stop)) hammer_once(h->engine);
+  return NULL;
+}
+
+/* Old events go also while somebody always leads. */
+static void trimming_gets_its_turn(void **state) {
+  (void)state;
+  struct ff_open_options options = FF_OPEN_OPTIONS_INIT;
+  struct hammer h = {.engine = NULL};
+  struct ff_error error;
+  pthread_t threads[3];
+  options.event_retention_ms = 1;
+  assert_int_equal(ff_open("memory:trim", &options, &h.engine, &error), FF_OK);
+  for (int i = 0; i < 1200; i++) hammer_once(h.engine);
+  for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, hammer_on, &h);
+  for (int i = 0; i < 20; i++) {
+    struct ff_run_scanner_args args = FF_ARGS(run_scanner);
+    struct ff_run_scanner_result result;
+    args.name = ff_text("outbox_trimmer");
+    for (int k = 0; k < 20; k++) hammer_once(h.engine);
+    assert_int_equal(ff_run_scanner(h.engine, &args, &result, &error), FF_OK);
+    assert_true(result.processed > 0);
+    ff_clear(&result);
+  }
+  atomic_store(&h.stop, true);
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  ff_close(h.engine);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(claims_are_exclusive), cmocka_unit_test(async_calls_answer_once),
       cmocka_unit_test(waits_end_with_the_execution), cmocka_unit_test(waits_time_out),
       cmocka_unit_test(lost_leases_come_back), cmocka_unit_test(closing_ends_async_waits),
       cmocka_unit_test(a_reader_sees_the_owner), cmocka_unit_test(async_claims_time_out),
+      cmocka_unit_test(trimming_gets_its_turn),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
