@@ -412,8 +412,9 @@ void leadership_give(struct engine *e) {
 }
 
 /* Leads until `mine` is answered or parked; the service thread (mine NULL) for one batch, because
- * callbacks and due work wait for it meanwhile. True when the leader's own call was answered. Judged before stepping down: a call that was parked
- * instead may be answered by the next leader at any moment, and that answer comes with a wake-up.
+ * callbacks and due work wait for it meanwhile. True when the leader's own call was answered.
+ * Judged before stepping down: a call that was parked instead may be answered by the next leader at
+ * any moment, and that answer comes with a wake-up.
  */
 static bool lead(struct engine *e, struct call *mine) {
   for (;;) {
