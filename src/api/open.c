@@ -119,8 +119,9 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
   }
   if (strlen(url) >= sizeof key)
     return error_set(error, FF_CODE_config, "URL longer than %d bytes", PATH_MAX);
-  canonical_key(url, key, sizeof key);
   pthread_mutex_lock(&registry_lock);
+  /* Under the lock: a racing open may be creating the file, and only then has it its real name. */
+  canonical_key(url, key, sizeof key);
   enum ff_rc rc = FF_OK;
   struct ff_engine *held = registry_find(key);
   if (held)

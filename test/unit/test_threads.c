@@ -366,6 +366,38 @@ static void async_claims_time_out(void **state) {
   each_store(run_async_claims);
 }
 
+struct opener {
+  const char *url;
+  struct ff_engine *engine;
+};
+
+static void *open_it(void *user) {
+  struct opener *o = user;
+  o->engine = open_engine(o->url);
+  return NULL;
+}
+
+/* CP-9: who opens at the same time a file that is not there yet gets the same engine. */
+static void racing_opens_share_the_engine(void **state) {
+  (void)state;
+  char path[128], url[160];
+  snprintf(path, sizeof path, "/tmp/ff-opens-%d.db", (int)getpid());
+  snprintf(url, sizeof url, "sqlite:%s?synchronous=off", path);
+  remove_store(path);
+  struct opener openers[WORKERS];
+  pthread_t threads[WORKERS];
+  for (int i = 0; i < WORKERS; i++) {
+    openers[i] = (struct opener){.url = url};
+    pthread_create(&threads[i], NULL, open_it, &openers[i]);
+  }
+  for (int i = 0; i < WORKERS; i++) pthread_join(threads[i], NULL);
+  for (int i = 0; i < WORKERS; i++) {
+    assert_ptr_equal(openers[i].engine, openers[0].engine);
+    ff_close(openers[i].engine);
+  }
+  remove_store(path);
+}
+
 struct hammer {
   struct ff_engine *engine;
   atomic_bool stop;
@@ -421,6 +453,7 @@ int main(void) {
       cmocka_unit_test(lost_leases_come_back), cmocka_unit_test(closing_ends_async_waits),
       cmocka_unit_test(a_reader_sees_the_owner), cmocka_unit_test(async_claims_time_out),
       cmocka_unit_test(trimming_gets_its_turn),
+      cmocka_unit_test(racing_opens_share_the_engine),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
