@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N, PAYLOAD, CALLERS, SECONDS, RUNS, BULK, STORED, RATE, NO_FLOOR };
+enum { N, PAYLOAD, CALLERS, SECONDS, RUNS, BULK, STORED, RATE, FLOOR };
 
 static const struct cli_option options[] = {
     [N] = {"n", 'n', "N", "executions measured (default 100,000; latency 1,000; growth 10,000)"},
@@ -30,7 +30,9 @@ static const struct cli_option options[] = {
                 "the most executions growth stores before it measures (default 1,000,000)"},
     [RATE] = {"rate", 0, "N",
               "lifecycles a second of tail (default: half of what throughput reaches)"},
-    [NO_FLOOR] = {"no-floor", 0, NULL, "without the bare SQLite probe"},
+    [FLOOR] = {"floor", 0, "KIND",
+               "the bare SQLite probe: bare (default), full (its row has the columns spec 01 asks "
+               "for) or none"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -192,9 +194,11 @@ static int64_t *number_of(struct bench *b, int option, int64_t *low, int64_t *hi
 
 static int take_option(struct bench *b, int option, const char *value) {
   int64_t low, high;
-  if (option == NO_FLOOR) {
-    b->no_floor = true;
-    return CLI_OK;
+  if (option == FLOOR) {
+    b->no_floor = strcmp(value, "none") == 0;
+    b->full_floor = strcmp(value, "full") == 0;
+    if (b->no_floor || b->full_floor || strcmp(value, "bare") == 0) return CLI_OK;
+    return cli_usage(b->cli, "--floor expects bare, full or none, got '%s'", value);
   }
   int64_t *number = number_of(b, option, &low, &high);
   if (cli_parse_number(value, low, high, number)) return CLI_OK;
@@ -251,8 +255,8 @@ static const struct cli_verb row = {
     .run = cli_bench,
 };
 
-/* Weak only because verb_bench.c still holds a stand-in: its row wins at the link until that file is
- * deleted, and cli_bench puts this one in its place. */
+/* Weak only because verb_bench.c still holds a stand-in: its row wins at the link until that file
+ * is deleted, and cli_bench puts this one in its place. */
 extern const struct cli_verb cli_verb_bench __attribute__((weak, alias("row")));
 
 int cli_bench(struct cli *cli, int argc, char **argv) {

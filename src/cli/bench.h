@@ -31,7 +31,7 @@ struct bench {
   /* options; 0 = the workload's own */
   int64_t n, callers, seconds, runs, rate_per_s;
   int64_t payload_bytes, bulk, stored;
-  bool no_floor;
+  bool no_floor, full_floor;
   /* the place (bench_store.c) */
   enum bench_store_kind kind;
   const char *url;          /* as given, NULL = scratch files only */

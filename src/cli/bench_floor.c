@@ -17,33 +17,79 @@
 #define HARD_FRAMES 1000 /* as src/store/sqlite_impl.h */
 #define LEASE_MS 30000
 
-static const char schema[] =
-    "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA temp_store=MEMORY;PRAGMA "
-    "mmap_size=0;PRAGMA cache_size=-4096;"
-    "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=33554432;"
-    "CREATE TABLE execution(id BLOB PRIMARY KEY,lane TEXT,priority INTEGER,created_at "
-    "INTEGER,state INTEGER,"
-    "lease_epoch INTEGER,lease_id BLOB,attempt_id BLOB,worker TEXT,lease_expires_at "
-    "INTEGER,ended_at INTEGER,payload BLOB)"
-    "WITHOUT ROWID;"
-    "CREATE INDEX eligible ON execution(lane,priority DESC,created_at)WHERE state=1;"
-    "CREATE INDEX lease_expiry ON execution(lease_expires_at)WHERE lease_expires_at IS NOT NULL;"
-    "CREATE TABLE event(event_id INTEGER PRIMARY KEY,at INTEGER,execution BLOB,kind "
-    "INTEGER,lease_id BLOB,lease_epoch INTEGER,"
-    "worker TEXT);";
+static const char pragmas[] =
+    "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;"
+    "PRAGMA cache_size=-4096;PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=33554432;";
 
 enum { INSERT, CLAIM, COMPLETE, EVENT, BEGIN, COMMIT, STATEMENTS };
-static const char *const texts[STATEMENTS] = {
-    [INSERT] =
-        "INSERT INTO "
-        "execution(id,lane,priority,created_at,state,lease_epoch,payload)VALUES(?,?,0,?,1,0,?)",
-    [CLAIM] =
-        "UPDATE execution SET "
-        "state=2,lease_epoch=1,lease_id=?,attempt_id=?,worker=?,lease_expires_at=? WHERE id=?",
-    [COMPLETE] = "UPDATE execution SET state=3,lease_expires_at=NULL,ended_at=? WHERE id=?",
-    [EVENT] = "INSERT INTO event(at,execution,kind,lease_id,lease_epoch,worker)VALUES(?,?,?,?,?,?)",
-    [BEGIN] = "BEGIN IMMEDIATE",
-    [COMMIT] = "COMMIT",
+/* Tables and statements. INSERT id, lane, created_at, payload; CLAIM lease, attempt, worker,
+ * expiry, id; COMPLETE time, id; EVENT time, id, kind, lease, epoch, worker. */
+struct shape {
+  const char *tables;
+  const char *texts[STATEMENTS];
+};
+
+/* The least that can be queued, leased and ended: twelve columns, seven in the event. */
+static const struct shape bare = {
+    "CREATE TABLE execution(id BLOB PRIMARY KEY,lane TEXT,priority INTEGER,created_at INTEGER,"
+    "state INTEGER,lease_epoch INTEGER,lease_id BLOB,attempt_id BLOB,worker TEXT,"
+    "lease_expires_at INTEGER,ended_at INTEGER,payload BLOB)WITHOUT ROWID;"
+    "CREATE INDEX eligible ON execution(lane,priority DESC,created_at)WHERE state=1;"
+    "CREATE INDEX lease_expiry ON execution(lease_expires_at)WHERE lease_expires_at IS NOT NULL;"
+    "CREATE TABLE event(event_id INTEGER PRIMARY KEY,at INTEGER,execution BLOB,kind INTEGER,"
+    "lease_id BLOB,lease_epoch INTEGER,worker TEXT);",
+    {[INSERT] = "INSERT INTO execution(id,lane,priority,created_at,state,lease_epoch,payload)"
+                "VALUES(?1,?2,0,?3,1,0,?4)",
+     [CLAIM] = "UPDATE execution SET state=2,lease_epoch=1,lease_id=?1,attempt_id=?2,worker=?3,"
+               "lease_expires_at=?4 WHERE id=?5",
+     [COMPLETE] = "UPDATE execution SET state=3,lease_expires_at=NULL,ended_at=?1 WHERE id=?2",
+     [EVENT] = "INSERT INTO event(at,execution,kind,lease_id,lease_epoch,worker)"
+               "VALUES(?1,?2,?3,?4,?5,?6)",
+     [BEGIN] = "BEGIN IMMEDIATE",
+     [COMMIT] = "COMMIT"},
+};
+
+/* The facts spec 01 wants of one successful lifecycle (RC-1 to RC-4, RC-20), each in a column; the
+ * same rows and indexes. */
+static const struct shape full = {
+    "CREATE TABLE execution(row INTEGER PRIMARY KEY,partition INTEGER,id BLOB,lane TEXT,kind TEXT,"
+    "creator TEXT,required TEXT,created_at INTEGER,payload BLOB,priority INTEGER,phase INTEGER,"
+    "ownership INTEGER,eligibility INTEGER,blocking INTEGER,terminal INTEGER,attempt_state INTEGER,"
+    "lease_epoch INTEGER,attempts INTEGER,attempt_index INTEGER,attempt_id BLOB,"
+    "attempt_type INTEGER,attempt_lifecycle INTEGER,attempt_started_at INTEGER,"
+    "attempt_ended_at INTEGER,lease_id BLOB,worker TEXT,worker_instance TEXT,"
+    "lease_acquired_at INTEGER,lease_renewed_at INTEGER,lease_expires_at INTEGER,"
+    "last_transition_at INTEGER,last_mutation_at INTEGER,started_at INTEGER,completed_at INTEGER,"
+    "purge_at INTEGER,receipt INTEGER,version INTEGER);"
+    "CREATE UNIQUE INDEX execution_key ON execution(partition,id);"
+    "CREATE INDEX eligible ON execution(lane,required,priority DESC,created_at,partition,id)"
+    "WHERE eligibility=1;"
+    "CREATE INDEX lease_expiry ON execution(lease_expires_at,partition,id)"
+    "WHERE lease_expires_at IS NOT NULL;"
+    "CREATE TABLE event(event_id INTEGER PRIMARY KEY,at INTEGER,partition INTEGER,execution BLOB,"
+    "kind INTEGER,completion INTEGER,lease_id BLOB,lease_epoch INTEGER,attempt_id BLOB,"
+    "attempt_index INTEGER,worker TEXT,worker_instance TEXT,reason TEXT,expires_at INTEGER);",
+    {[INSERT] = "INSERT INTO execution(partition,id,lane,kind,creator,required,created_at,payload,"
+                "priority,phase,ownership,eligibility,blocking,terminal,attempt_state,lease_epoch,"
+                "attempts,attempt_index,attempt_type,attempt_lifecycle,last_transition_at,"
+                "last_mutation_at,receipt,version)VALUES(7,?1,?2,'bench','ff bench','',?3,?4,"
+                "0,1,0,1,0,0,1,0,0,0,0,0,?3,?3,0,1)",
+     [CLAIM] = "UPDATE execution SET phase=2,ownership=1,eligibility=2,attempt_state=3,"
+               "lease_epoch=1,attempts=1,attempt_id=?2,attempt_type=1,attempt_lifecycle=1,"
+               "attempt_started_at=?4,lease_id=?1,worker=?3,worker_instance=?3,"
+               "lease_acquired_at=?4,lease_renewed_at=?4,lease_expires_at=?4,"
+               "last_transition_at=?4,last_mutation_at=?4,started_at=?4,version=2 "
+               "WHERE partition=7 AND id=?5",
+     [COMPLETE] = "UPDATE execution SET phase=4,ownership=0,eligibility=0,terminal=1,"
+                  "attempt_state=6,attempt_lifecycle=4,attempt_ended_at=?1,lease_acquired_at=NULL,"
+                  "lease_renewed_at=NULL,lease_expires_at=NULL,last_transition_at=?1,"
+                  "last_mutation_at=?1,completed_at=?1,purge_at=?1,receipt=1,version=3 "
+                  "WHERE partition=7 AND id=?2",
+     [EVENT] = "INSERT INTO event(at,partition,execution,kind,completion,lease_id,lease_epoch,"
+               "attempt_id,attempt_index,worker,worker_instance,expires_at)"
+               "VALUES(?1,7,?2,?3,0,?4,?5,?4,0,?6,?6,?1)",
+     [BEGIN] = "BEGIN IMMEDIATE",
+     [COMMIT] = "COMMIT"},
 };
 
 struct bench_floor {
@@ -85,11 +131,13 @@ static int committed(void *user, sqlite3 *db, const char *name, int frames) {
 static int prepare(struct bench_floor *f, int level) {
   char sync[64];
   snprintf(sync, sizeof(sync), "PRAGMA synchronous=%d", level);
-  int code = sqlite3_exec(f->db, schema, NULL, NULL, NULL);
+  const struct shape *shape = f->b->full_floor ? &full : &bare;
+  int code = sqlite3_exec(f->db, pragmas, NULL, NULL, NULL);
+  if (code == SQLITE_OK) code = sqlite3_exec(f->db, shape->tables, NULL, NULL, NULL);
   if (code == SQLITE_OK) code = sqlite3_exec(f->db, sync, NULL, NULL, NULL);
   for (int i = 0; i < STATEMENTS && code == SQLITE_OK; i++)
-    code =
-        sqlite3_prepare_v3(f->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &f->statements[i], NULL);
+    code = sqlite3_prepare_v3(f->db, shape->texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                              &f->statements[i], NULL);
   sqlite3_wal_hook(f->db, committed, f);
   return code;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define APART_NS 5000000
+#define SETTLE_NS 500000000 /* housekeeping after the warm-up */
 #define IDLE_NS 1000000000
 #define LEASE_MS 30000
 #define WAIT_MS 30000
@@ -103,6 +104,7 @@ static void wait_for(struct watch *w, uint64_t count) {
 }
 
 static void feed(struct watch *w) {
+  bench_sleep_until_ns(bench_now_ns() + SETTLE_NS);
   struct bench_usage start = bench_usage_now();
   bench_sleep_until_ns(start.wall_ns + IDLE_NS);
   struct bench_usage idle = bench_usage_since(&start);

@@ -148,8 +148,8 @@ static void note_cost(const struct s1 *s, enum part part, struct bench_line *lin
   bench_line_note(line, "%.2f pages and %.1f us CPU each", bench_series_median(&f->pages),
                   bench_series_median(&f->cpu));
   if (!f->floor.count) return;
-  bench_line_note(line, "floor %.2f pages, %.1f us", bench_series_median(&f->floor_pages),
-                  bench_series_median(&f->floor_cpu));
+  bench_line_note(line, "%sfloor %.2f pages, %.1f us", s->b->full_floor ? "full " : "",
+                  bench_series_median(&f->floor_pages), bench_series_median(&f->floor_cpu));
   bench_line_note(line, "%.2f of the floor", bench_series_median(&f->ratio));
 }
 
