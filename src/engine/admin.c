@@ -80,7 +80,7 @@ enum ff_rc capabilities_run(struct engine *e, const void *args, void *result,
 enum ff_rc prepare_run(struct engine *e, const void *args, void *result, struct ff_error *error) {
   bool applied = false;
   (void)args;
-  if (!e->writer)
+  if (!e->seat_count)
     return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   TRY(e->store->vtable->migrate(e->store, &applied, error));
   struct arena arena;
@@ -138,7 +138,7 @@ enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result,
   const struct ff_run_scanner_args *a = args;
   struct ff_run_scanner_result *out = result;
   bool known = !text_nonempty(a->name), sweep = known;
-  if (!e->writer)
+  if (!e->seat_count)
     return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   for (int i = 0; i < SCANNER_COUNT; i++)
     if (text_equal_c(a->name, scanner_names[i])) {

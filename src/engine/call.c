@@ -39,18 +39,11 @@ enum ff_rc call_prepare(struct engine *e, struct call *call, struct ff_error *er
   return r->rc;
 }
 
-/* The call is over. For a sleeping caller this is the last time its memory may be touched. Lock
- * held. */
 void call_answered(struct engine *e, struct call *call) {
   call->state = CALL_DONE;
   e->under_way--;
-  if (call == e->leader_call) return;
-  if (call->blocking) {
-    park_wake(&call->park, WAKE_DONE);
-  } else {
-    list_push(&e->answered, call);
-    if (!e->options.manual) park_wake(&e->service_park, WAKE_LEAD);
-  }
+  list_push(&e->answered, call);
+  if (!e->options.manual) park_wake(&e->service_park, WAKE_LEAD);
 }
 
 static void copy_out(struct call *call, const void *view) {
@@ -81,13 +74,4 @@ void call_conclude(struct engine *e, struct call *call, struct arena *arena) {
   }
   call->parks = may_park(e, call);
   if (!call->parks && call->rc == FF_OK) copy_out(call, view);
-}
-
-void call_finish(struct engine *e, struct call *call) {
-  pthread_mutex_lock(&e->lock);
-  if (call->parks && !e->closing)
-    park_claim(e, call);
-  else
-    call_answered(e, call);
-  pthread_mutex_unlock(&e->lock);
 }

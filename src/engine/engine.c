@@ -200,6 +200,17 @@ bool engine_url_says(struct ff_str url, const char *parameter) {
   return false;
 }
 
+/* A manual engine has one seat: what it does must not depend on which is free. */
+static enum ff_rc seats_open(struct engine *e, struct ff_error *error) {
+  uint32_t wanted = e->options.manual ? 1 : e->store->traits.writers;
+  for (uint32_t i = 0; i < wanted && i < SEATS_MAX; i++) {
+    TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->seats[i].writer, error));
+    e->seat_count++;
+    e->free_seats |= 1u << i;
+  }
+  return FF_OK;
+}
+
 static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_error *error) {
   bool applied, reads_only = engine_url_says(url, "mode=ro");
   struct store_options so = {.clock_ms = e->options.open.clock_ms,
@@ -214,7 +225,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
     e->options.open.no_scanners = true;
     return e->options.manual ? FF_OK : service_start(e, error);
   }
-  TRY(e->store->vtable->session_open(e->store, STORE_WRITER, &e->writer, error));
+  TRY(seats_open(e, error));
   TRY(check_deployment(e, error));
   TRY(lanes_seed(e, error));
   TRY(e->store->vtable->listen(e->store, hinted, e, error));
@@ -233,7 +244,11 @@ enum ff_rc engine_open(struct ff_str url, const struct engine_options *options, 
   pthread_mutex_init(&e->lane_lock, NULL);
   pthread_mutex_init(&e->reader_lock, NULL);
   pthread_cond_init(&e->reader_free, NULL);
-  arena_init(&e->batch.arena);
+  pthread_mutex_init(&e->inbox_lock, NULL);
+  for (uint32_t i = 0; i < SEATS_MAX; i++) {
+    e->seats[i].engine = e;
+    arena_init(&e->seats[i].arena);
+  }
   e->seed = options->open.seed ? options->open.seed : random_u64();
   atomic_store(&e->next_due, INT64_MAX);
   enum ff_rc rc = engine_boot(e, url, error);
@@ -250,6 +265,11 @@ static void answer_parked(struct engine *e) {
   for (struct call *c = e->parked_watches.first; c; c = c->next) park_wake(&c->park, WAKE_LEAD);
 }
 
+/* Calls or threads inside, or a seat taken by the service thread. */
+static bool busy(const struct engine *e) {
+  return e->under_way || e->free_seats != (1u << e->seat_count) - 1;
+}
+
 bool engine_quiesce(struct engine *e, int64_t grace_ms) {
   int64_t until = clock_monotonic_us() / 1000 + grace_ms;
   struct park pause = {0};
@@ -257,14 +277,14 @@ bool engine_quiesce(struct engine *e, int64_t grace_ms) {
   e->closing = true;
   answer_parked(e);
   /* Who leads may have been answered already and still be at work. */
-  while ((e->under_way || e->leading) && clock_monotonic_us() / 1000 < until) {
+  while (busy(e) && clock_monotonic_us() / 1000 < until) {
     pthread_mutex_unlock(&e->lock);
     if (e->service_started) park_wake(&e->service_park, WAKE_LEAD);
     (void)park_wait(&pause, 1000);
     pthread_mutex_lock(&e->lock);
     answer_parked(e);
   }
-  bool done = e->under_way == 0 && !e->leading;
+  bool done = !busy(e);
   pthread_mutex_unlock(&e->lock);
   return done;
 }
@@ -286,15 +306,18 @@ void engine_close(struct engine *e) {
   if (e->store) {
     if (e->listening) e->store->vtable->unlisten(e->store, e);
     for (uint32_t i = 0; i < e->reader_idle; i++) e->store->vtable->session_close(e->readers[i]);
-    if (e->writer) e->store->vtable->session_close(e->writer);
+    for (uint32_t i = 0; i < e->seat_count; i++)
+      e->store->vtable->session_close(e->seats[i].writer);
     store_close(e->store);
   }
-  struct call_list *lists[] = {&e->deferred,       &e->inbox,         &e->batch.calls,
-                               &e->batch.watchers, &e->parked_claims, &e->answered,
+  struct call_list *lists[] = {&e->deferred,          &e->inbox,         &e->seats[0].calls,
+                               &e->seats[0].watchers, &e->parked_claims, &e->answered,
                                &e->parked_watches};
+  inbox_settle(e);
   for (size_t i = 0; i < ARRAY_LEN(lists); i++) drop_calls(lists[i]);
   lanes_fini(e);
-  arena_fini(&e->batch.arena);
+  for (uint32_t i = 0; i < SEATS_MAX; i++) arena_fini(&e->seats[i].arena);
+  pthread_mutex_destroy(&e->inbox_lock);
   pthread_mutex_destroy(&e->lock);
   pthread_mutex_destroy(&e->lane_lock);
   pthread_mutex_destroy(&e->reader_lock);
@@ -305,23 +328,20 @@ void engine_close(struct engine *e) {
 /* ---- calls ---- */
 
 static enum ff_rc writable(const struct engine *e, struct ff_error *error) {
-  if (e->writer) return FF_OK;
+  if (e->seat_count) return FF_OK;
   return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
 }
 
+/* Counted before it looks, and closing is said before it is counted: one of the two sees the
+ * other. */
 static enum ff_rc enter(struct engine *e, struct ff_error *error) {
-  pthread_mutex_lock(&e->lock);
-  bool closing = e->closing;
-  if (!closing) e->under_way++;
-  pthread_mutex_unlock(&e->lock);
-  return closing ? error_set(error, FF_CODE_unavailable, "the engine is closing") : FF_OK;
+  e->under_way++;
+  if (!e->closing) return FF_OK;
+  e->under_way--;
+  return error_set(error, FF_CODE_unavailable, "the engine is closing");
 }
 
-static void leave(struct engine *e) {
-  pthread_mutex_lock(&e->lock);
-  e->under_way--;
-  pthread_mutex_unlock(&e->lock);
-}
+static void leave(struct engine *e) { e->under_way--; }
 
 static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, void *result,
                              struct ff_error *error) {
@@ -472,12 +492,13 @@ bool engine_step(struct engine *e, int64_t now) {
   uint32_t errors = 0;
   INVARIANT(e->options.manual);
   e->step_now = now;
-  if (e->batch.phase == BATCH_LOADED) {
-    batch_end(e);
+  if (e->seats[0].phase == BATCH_LOADED) {
+    batch_end(&e->seats[0]);
+    wake_answered(&e->seats[0]);
     return true;
   }
   if (service_answer(e)) return true;
-  if (batch_begin(e)) return true;
+  if (e->seat_count && batch_begin(&e->seats[0])) return true;
   uint32_t parked = e->parked_claims.count + e->parked_watches.count;
   parked_expire(e, now);
   if (e->parked_claims.count + e->parked_watches.count != parked) return true;

@@ -1,9 +1,10 @@
 /*
  * The insides of the engine, shared by the files of src/engine only.
  *
- * Locks: engine.lock guards the inbox, the leadership, the parked calls and the lane cache; it is
- * never held during store calls. The batch (arena, overlay, writer session) belongs to the leader;
- * a reader session belongs to the thread that took it.
+ * Locks: engine.lock guards the parked calls and the calls of the service thread; it is never held
+ * during store calls. Calls arrive on a lock-free stack; inbox_lock guards the queue behind it and is
+ * taken by leaders only. A seat (arena, overlay, writer session) belongs to the leader who took it; a
+ * reader session belongs to the thread that took it.
  */
 #ifndef ENGINE_IMPL_H
 #define ENGINE_IMPL_H
@@ -36,9 +37,11 @@ struct request {
   struct overlay_tag tag;
 };
 
-enum call_state { CALL_QUEUED, CALL_PARKED, CALL_DONE };
-/* What a sleeping caller is told. */
-enum { WAKE_DONE = 1, WAKE_LEAD = 2 };
+/* Queued in the inbox, taken by a batch, parked until there is work, answered. */
+enum call_state { CALL_QUEUED, CALL_TAKEN, CALL_PARKED, CALL_DONE };
+/* What a sleeping caller is told: it is answered; it leads (call.seat); it has been parked and must
+ * watch its own clock. */
+enum { WAKE_DONE = 1, WAKE_LEAD = 2, WAKE_PARKED = 3 };
 /* How often is looked for what nobody tells (DESIGN P5: 2 s). */
 #define POLL_MS 1000
 
@@ -58,7 +61,7 @@ struct composite {
 
 /* One API call: its requests take effect in order. */
 struct call {
-  struct call *next, *previous; /* inbox or parked list */
+  struct call *next, *previous; /* arrivals, inbox, batch or parked list */
   enum op_id op;
   const void *args;
   struct ff_memory *args_memory; /* what the copied arguments of an async call point to */
@@ -76,8 +79,9 @@ struct call {
   bool internal; /* of the engine's own: not refused while closing, no answer is made */
   bool chained;  /* a failed request fails the following ones */
   bool alone;    /* its batch met a row that cannot be read: shares the next one with nobody */
-  enum call_state state;
+  _Atomic enum call_state state;
   struct park park;
+  struct batch *seat; /* WAKE_LEAD: the seat it is handed */
   engine_done_fn *done;
   void *user;
   struct arena arena; /* preps, composite arguments, copies of async arguments */
@@ -96,8 +100,15 @@ struct scanner_stats {
   int64_t last_started_at;
 };
 
+/* A writer session and the batch under way on it. */
 enum batch_phase { BATCH_NONE, BATCH_LOADED };
 struct batch {
+  struct engine *engine;
+  struct store_session *writer;
+  struct call *mine;    /* the leader's own call: its answer needs no wake-up */
+  bool mine_answered;   /* by the batch just over */
+  uint32_t last_size;   /* requests in the batch before: how many callers may come back */
+  struct call *answered; /* a chain (next) of sleeping callers to be woken */
   enum batch_phase phase;
   struct arena arena;
   struct overlay *overlay;
@@ -111,28 +122,37 @@ struct batch {
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
 
+/* Waiting for a seat outside the inbox. */
+struct turn {
+  struct park park;
+  struct batch *seat;
+};
+
 struct lane_key;
 #define LANE_BUCKETS 256
+#define SEATS_MAX 8
 struct engine {
   struct store *store;
   struct op_config config;
   struct engine_options options;
   pthread_mutex_t lock;
+  /* Calls arrive by one compare-and-swap, newest first; leaders move them to the inbox in order. */
+  _Atomic(struct call *) arrivals;
+  pthread_mutex_t inbox_lock;
   struct call_list inbox;
-  uint32_t inbox_requests;
-  bool leading; /* some thread runs batches */
-  bool closing;
-  uint32_t under_way; /* calls taken and not answered */
+  _Atomic uint32_t inbox_requests; /* of both */
+  struct batch seats[SEATS_MAX];
+  uint32_t seat_count; /* 0: the store is read-only */
+  _Atomic uint32_t free_seats; /* a bit each */
+  _Atomic bool closing;
+  /* Calls inside the engine: taken and not answered, and threads not yet out of it. */
+  _Atomic uint32_t under_way;
   struct call_list parked_claims, parked_watches;
   pthread_mutex_t lane_lock;
   struct lane_key *lanes[LANE_BUCKETS]; /* registered for sure */
   uint64_t seed, seed_count;
   uint32_t sequence;
-  struct park *leadership_turn; /* who leads next, ahead of the inbox */
-  struct call *leader_call; /* the leader's own call: its answer needs no wake-up */
-  uint32_t last_batch;      /* requests in the batch before: how many callers to expect */
-  struct store_session *writer;
-  struct batch batch;
+  _Atomic(struct turn *) turn; /* who is handed the next free seat, ahead of the inbox */
   /* readers */
   pthread_mutex_t reader_lock;
   pthread_cond_t reader_free;
@@ -171,9 +191,7 @@ void call_reserve(struct call *, uint32_t count);
 enum ff_rc call_prepare(struct engine *, struct call *, struct ff_error *) MUST_USE;
 /* Makes the answer of a call whose requests are done. */
 void call_conclude(struct engine *, struct call *, struct arena *);
-/* Lets a concluded call go: it is answered, or parked when it may wait. For a sleeping caller this
- * is the last time its arguments and memory may be touched. */
-void call_finish(struct engine *, struct call *);
+/* The end of an async call; the service thread calls it back. Lock held. */
 void call_answered(struct engine *, struct call *);
 /* Hands an async call to the service thread (manual engines: to engine_step). */
 void call_defer(struct engine *, struct call *);
@@ -185,16 +203,32 @@ extern const struct composite composites[OP_COUNT];
 void call_free_async(struct call *);
 
 /* ---- batch.c ---- */
+/* Takes calls from the inbox and runs them up to the apply; false when nothing waits. */
+bool batch_begin(struct batch *);
+/* Applies, makes the answers; sleeping callers to be woken are left in batch.answered. */
+void batch_end(struct batch *);
+
+/* ---- lead.c ---- */
 /* Runs a call of the engine's own to its end, also in a manual engine. */
 enum ff_rc internal_run(struct engine *, struct call *, struct ff_error *) MUST_USE;
 /* Queues a prepared call and returns at once. */
 enum ff_rc executor_submit(struct engine *, struct call *, struct ff_error *) MUST_USE;
 /* The same, then leads or sleeps until it is answered. */
 enum ff_rc executor_run(struct engine *, struct call *, struct ff_error *) MUST_USE;
-/* Leads one batch when nobody does; for the service thread. */
+/* Leads one batch when a seat is free and anything waits; for the service thread. */
 void executor_drain(struct engine *);
-bool batch_begin(struct engine *);
-void batch_end(struct engine *);
+/* Queues a call again; whoever calls it leads, or sees to it that somebody does. */
+void inbox_push(struct engine *, struct call *);
+/* Moves calls of up to batch_limit requests to b->calls and answers how many requests; 0 = none. */
+uint32_t inbox_take(struct batch *b);
+void wake_answered(struct batch *b);
+/* Arrivals become the tail of the inbox, in order. inbox_lock held. */
+void inbox_settle(struct engine *);
+/* A seat, to use its writer session outside a batch; NULL when all are taken. */
+struct batch *seat_take(struct engine *);
+/* The same, but waits for one; NULL when somebody waits for that already. */
+struct batch *seat_await(struct engine *);
+void seat_give(struct batch *); /* hands it on like a leader */
 
 /* ---- read.c ---- */
 enum ff_rc reader_take(struct engine *, struct store_session **, struct ff_error *) MUST_USE;
@@ -254,11 +288,6 @@ void service_stop(struct engine *);
 void service_look_by(struct engine *, const struct call *);
 /* Answers due callbacks, runs deferred calls; true when there was anything. */
 bool service_answer(struct engine *);
-/* The right to use the writer session outside a batch; false when somebody leads. */
-bool leadership_take(struct engine *);
-/* The same, but waits for the leader to step down; false when somebody waits for that already. */
-bool leadership_await(struct engine *);
-void leadership_give(struct engine *); /* batch.c: hands it on like a leader */
 int64_t store_now(const struct engine *);
 
 /* Direct composites (admin.c, retention.c). */

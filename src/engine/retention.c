@@ -61,7 +61,7 @@ enum ff_rc trim_retention_run(struct engine *e, const void *args, void *result,
   struct ff_trim_retention_result *out = result;
   struct trim t;
   struct arena cursors;
-  if (!e->writer)
+  if (!e->seat_count)
     return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   TRY(trim_arguments(e, args, &t, error));
   struct ff_query_executions_args q = {

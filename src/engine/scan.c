@@ -80,18 +80,6 @@ static struct request *request_for(struct engine *e, struct call *call,
   return call_request(e, call, OP_expire_execution, args);
 }
 
-enum ff_rc internal_run(struct engine *e, struct call *call, struct ff_error *error) {
-  call->blocking = true;
-  call->internal = true;
-  if (e->options.manual) {
-    enum ff_rc rc = executor_submit(e, call, error);
-    if (rc != FF_OK) return rc;
-    while (call->state != CALL_DONE && batch_begin(e)) batch_end(e);
-    return FF_OK;
-  }
-  return executor_run(e, call, error);
-}
-
 static void apply_items(struct engine *e, const struct due_item *items, uint32_t count,
                         uint32_t *processed, uint32_t *errors) {
   struct call call = {.op = OP_run_scanner};
@@ -197,10 +185,12 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
 static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t removed = 0;
   struct ff_error error;
-  if (!leadership_await(e)) return 0;
-  enum ff_rc rc = e->store->vtable->trim_log(e->writer, now - e->options.open.event_retention_ms,
-                                             1000, SWEEP_BATCH, &removed, &error);
-  leadership_give(e);
+  struct batch *seat = seat_await(e);
+  if (!seat) return 0;
+  enum ff_rc rc =
+      e->store->vtable->trim_log(seat->writer, now - e->options.open.event_retention_ms, 1000,
+                                 SWEEP_BATCH, &removed, &error);
+  seat_give(seat);
   if (rc != FF_OK) {
     ++*errors;
     engine_log(e, FF_LOG_WARN, "outbox_trimmer: %s: %s", ff_code_name(error.code), error.detail);

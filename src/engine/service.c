@@ -15,26 +15,6 @@ int64_t store_now(const struct engine *e) {
   return e->options.manual ? e->step_now : clock_wall_ms();
 }
 
-bool leadership_take(struct engine *e) {
-  pthread_mutex_lock(&e->lock);
-  bool free = !e->leading;
-  if (free) e->leading = true;
-  pthread_mutex_unlock(&e->lock);
-  return free;
-}
-
-bool leadership_await(struct engine *e) {
-  struct park turn = {0};
-  pthread_mutex_lock(&e->lock);
-  bool free = !e->leading, queued = !free && !e->leadership_turn;
-  if (free) e->leading = true;
-  if (queued) e->leadership_turn = &turn;
-  pthread_mutex_unlock(&e->lock);
-  while (queued && park_wait(&turn, -1) != WAKE_LEAD) {
-  }
-  return free || queued;
-}
-
 static struct call *take_first(struct engine *e, struct call_list *list) {
   pthread_mutex_lock(&e->lock);
   struct call *c = list->first;
@@ -60,11 +40,12 @@ static void housekeep(struct engine *e, uint64_t *seen) {
   if (!atomic_load(&e->housekeeping)) return;
   bool quiet = batches == *seen;
   *seen = batches;
-  if (!quiet || !leadership_take(e)) return;
+  struct batch *seat = quiet ? seat_take(e) : NULL;
+  if (!seat) return;
   bool more = false;
-  e->store->vtable->idle(e->writer, &more);
+  e->store->vtable->idle(seat->writer, &more);
   atomic_store(&e->housekeeping, more);
-  leadership_give(e);
+  seat_give(seat);
 }
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -30,7 +30,7 @@ struct call *parked_claim_for(struct engine *e, const struct execution *x) {
   while (c && !claim_suits(c, x)) c = c->next;
   if (c) {
     list_remove(&e->parked_claims, c);
-    c->state = CALL_QUEUED;
+    c->state = CALL_TAKEN;
   }
   pthread_mutex_unlock(&e->lock);
   return c;
@@ -40,9 +40,7 @@ void parked_wake_all(struct engine *e) {
   while (e->parked_claims.first) {
     struct call *c = e->parked_claims.first;
     list_remove(&e->parked_claims, c);
-    c->state = CALL_QUEUED;
-    list_push(&e->inbox, c);
-    e->inbox_requests += c->request_count;
+    inbox_push(e, c);
   }
 }
 
@@ -113,7 +111,7 @@ void watches_look_again(struct engine *e) {
   }
 }
 
-bool watches_blind(const struct engine *e) { return !e->writer || e->store->traits.shared; }
+bool watches_blind(const struct engine *e) { return !e->seat_count || e->store->traits.shared; }
 
 void watch_park(struct engine *e, struct call *call) {
   call->state = CALL_PARKED;
