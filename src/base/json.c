@@ -19,6 +19,8 @@ struct reader {
   struct arena *arena;
   const char *problem; /* static text; with problem_at */
   size_t problem_at;
+  bool too_deep;
+  bool last_wins; /* duplicate keys are the caller's affair */
 };
 
 static bool fail_at(struct reader *r, size_t at, const char *problem) {
@@ -279,6 +281,7 @@ static bool read_object(struct reader *r, struct json *object, unsigned depth) {
     if (c == '}') break;
     skip_space(r);
   }
+  if (r->last_wins) return true;
   if (object->count <= PAIRWISE_MAX) return duplicate_pairwise(r, object);
   return duplicate_sorted(r, object);
 }
@@ -301,6 +304,7 @@ static struct json *read_value(struct reader *r, unsigned depth) {
     ok = read_string(r, &value->text);
   } else if (c == '{' || c == '[') {
     if (depth == JSON_DEPTH_MAX) {
+      r->too_deep = true;
       fail(r, "nested too deeply");
       return NULL;
     }
@@ -331,23 +335,39 @@ static void locate(struct ff_str text, size_t offset, const char *message,
   }
 }
 
-bool json_parse(struct ff_str text, struct arena *arena, const struct json **out,
-                struct json_error *error) {
-  struct reader r = {.text = text.ptr ? text.ptr : "", .len = text.len, .arena = arena};
-  r.store = arena_alloc(arena, text.len + 1);
+static bool parse(struct reader *r, struct ff_str text, const struct json **out,
+                  struct json_error *error) {
+  r->text = text.ptr ? text.ptr : "";
+  r->len = text.len;
+  r->store = arena_alloc(r->arena, text.len + 1);
   *out = NULL;
-  skip_space(&r);
-  const struct json *value = read_value(&r, 0);
+  skip_space(r);
+  const struct json *value = read_value(r, 0);
   if (value != NULL) {
-    skip_space(&r);
-    if (r.pos == r.len) {
+    skip_space(r);
+    if (r->pos == r->len) {
       *out = value;
       return true;
     }
-    fail(&r, "bytes after the end of the document");
+    fail(r, "bytes after the end of the document");
   }
-  if (error != NULL) locate(text, r.problem_at, r.problem, error);
+  if (error != NULL) {
+    locate(text, r->problem_at, r->problem, error);
+    error->too_deep = r->too_deep;
+  }
   return false;
+}
+
+bool json_parse(struct ff_str text, struct arena *arena, const struct json **out,
+                struct json_error *error) {
+  struct reader r = {.arena = arena};
+  return parse(&r, text, out, error);
+}
+
+bool json_parse_last_wins(struct ff_str text, struct arena *arena, const struct json **out,
+                          struct json_error *error) {
+  struct reader r = {.arena = arena, .last_wins = true};
+  return parse(&r, text, out, error);
 }
 
 /* ---- access ---- */

@@ -31,12 +31,16 @@ struct json {
 struct json_error {
   size_t offset, line, column; /* line and column from 1 */
   const char *message;         /* static text */
+  bool too_deep;               /* nested beyond JSON_DEPTH_MAX */
 };
 
 #define JSON_DEPTH_MAX 64
 
 bool json_parse(struct ff_str text, struct arena *arena, const struct json **out,
                 struct json_error *error) MUST_USE;
+/* The same, but a key may stand twice in an object; every member is kept, the last one counts. */
+bool json_parse_last_wins(struct ff_str text, struct arena *arena, const struct json **out,
+                          struct json_error *error) MUST_USE;
 /* NULL when there is no such member (or value is not an object). */
 const struct json *json_member(const struct json *object, const char *name);
 /* Exact integers only: false for 1.0, 1e3, out of range, or when value is not a number. */
