@@ -53,14 +53,15 @@ static void take(struct batch *b, struct call *call) {
   e->inbox_requests -= call->request_count;
 }
 
-/* How many requests to take: half of the callers that seem to be at work. While their batch commits
- * the other half comes back, and neither waits for the other. */
+/* How many requests to take: three quarters of the callers that seem to be at work. While their
+ * batch commits the others come back; a smaller part pays for more commits than that saves. */
 static uint32_t share(const struct batch *b) {
   const struct engine *e = b->engine;
   uint32_t limit = e->options.open.batch_limit, callers = e->inbox_requests + b->last_size;
   if (e->options.manual || callers > SHARE_MAX) return limit;
-  uint32_t half = callers < 2 * SHARE_MIN ? SHARE_MIN : (callers + 1) / 2;
-  return half < limit ? half : limit;
+  uint32_t most = callers - callers / 4;
+  if (most < SHARE_MIN) most = SHARE_MIN;
+  return most < limit ? most : limit;
 }
 
 /* After an answer to many the next batch would hold only the first of those woken: give the others
