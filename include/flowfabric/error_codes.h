@@ -51,6 +51,9 @@
   X(schema_too_new, FF_TRANSPORT, FF_CLASS_TERMINAL)                           \
   X(requires_dev_mode, FF_CONFIG, FF_CLASS_TERMINAL)                           \
   X(config, FF_CONFIG, FF_CLASS_TERMINAL)                                      \
-  X(no_memory, FF_NO_MEMORY, FF_CLASS_RETRYABLE)
+  X(no_memory, FF_NO_MEMORY, FF_CLASS_RETRYABLE)                               \
+  X(stream_closed, FF_STATE, FF_CLASS_TERMINAL)                                \
+  X(stale_owner_cannot_append, FF_STATE, FF_CLASS_TERMINAL)                    \
+  X(retention_limit_exceeded, FF_VALIDATION, FF_CLASS_TERMINAL)
 
 #endif

@@ -222,6 +222,7 @@ struct policy_facts {  /* what create copies into the execution record; absent =
   int64_t retention_ms, max_reclaim_count,
       max_replay_count;                /* as given: a default is not copied into the record */
   int64_t dedup_window_ms;             /* 0 = default */
+  int64_t stream_maxlen;               /* 0 = default */
   struct ff_str required_capabilities; /* sorted CSV, empty = none */
   struct ff_str budget_ids;            /* CSV, absent = none */
   struct uuid quota_policy_id;
@@ -233,6 +234,10 @@ enum ff_rc policy_parse(struct ff_str json, struct arena *, struct policy_facts 
 /* Parses a retry policy object text (L-111); empty = not present. */
 enum ff_rc retry_policy_parse(struct ff_str json, struct arena *, struct retry_policy *,
                               struct ff_error *) MUST_USE;
+/* What the stored policy says, nothing when there is none. FF_MISS until the policy record is
+ * loaded; corruption. */
+enum ff_rc execution_policy(struct tx *, const struct execution *, struct policy_facts *,
+                            struct ff_error *) MUST_USE;
 /* The stored policy's retry_policy, not present when there is none. FF_MISS until the policy record
  * is loaded; corruption. */
 enum ff_rc execution_retry_policy(struct tx *, const struct execution *, struct retry_policy *,

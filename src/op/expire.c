@@ -76,12 +76,19 @@ static bool is_due(const struct tx *tx, const struct execution *x, uint8_t phase
          tx_now(tx) >= x->attempt_timeout_at;
 }
 
+/* 05 A.7: the stream says so too, unless the lost lease has closed it (ST-70). */
+static void end_expired(struct tx *tx, struct execution *x, struct ff_str reason,
+                        struct ff_str category) {
+  attempt_end(tx, x, FF_attempt_lifecycle_ended_failure, reason, category);
+  if (!x->attempt_close) x->attempt_close = FF_stream_close_expired;
+}
+
 /* Ends it as expired; `reason` is released as `expired:<reason>`. A category is known of a timeout
  * only. */
 static enum ff_rc expire_now(struct tx *tx, struct execution *x, struct ff_str reason,
                              struct ff_str released, struct ff_str category) {
   struct event *event = NULL;
-  if (attempt_is_open(x)) attempt_end(tx, x, FF_attempt_lifecycle_ended_failure, reason, category);
+  if (attempt_is_open(x)) end_expired(tx, x, reason, category);
   if (x->lifecycle_phase == FF_lifecycle_phase_active)
     event = lease_release(tx, x, released, FF_revoked_by_reconciler);
   x->failure_reason = reason;
@@ -102,7 +109,7 @@ static enum ff_rc time_out(struct tx *tx, const struct execution *read,
   if (!retry_decide(&retry, FF_failure_class_timeout, reason, x->retry_count))
     return expire_now(tx, x, reason, released, reason);
   TRY(grant_drop(tx, x));
-  attempt_end(tx, x, FF_attempt_lifecycle_ended_failure, reason, reason);
+  end_expired(tx, x, reason, reason);
   x->failure_reason = reason;
   x->failure_category = reason;
   receipt_erase(x);

@@ -16,10 +16,20 @@ static int64_t after_ms(int64_t now, uint64_t ms) {
 
 /* ---- attempts ---- */
 
+/* ST-70: an attempt that had lost its lease was closed then; only a reclaim says another reason. Not
+ * stored where the way the attempt ended says it all. */
+static void close_lost(struct execution *x, enum ff_attempt_lifecycle how) {
+  bool revoked = x->lease_expired_at == 0;
+  x->attempt_closed_at = revoked ? x->lease_revoked_at : x->lease_expired_at;
+  if (!x->attempt_closed_at || how == FF_attempt_lifecycle_interrupted_reclaimed) return;
+  x->attempt_close = revoked ? FF_stream_close_lease_revoked : FF_stream_close_lease_expired;
+}
+
 void attempt_end(struct tx *tx, struct execution *x, enum ff_attempt_lifecycle how,
                  struct ff_str failure_reason, struct ff_str failure_category) {
   x->attempt_lifecycle = (uint8_t)how;
   x->attempt_ended_at = tx_now(tx);
+  close_lost(x, how);
   x->attempt_failure_reason = failure_reason;
   x->attempt_failure_category = failure_category;
   x->attempt_timeout_at = 0;
@@ -68,6 +78,8 @@ void attempt_archive(struct tx *tx, const struct execution *x) {
   row->failure_reason = x->attempt_failure_reason;
   row->failure_category = x->attempt_failure_category;
   row->policy_json = x->attempt_policy_json;
+  row->closed_at = x->attempt_closed_at;
+  row->close = x->attempt_close;
 }
 
 /* L-70, L-72: the next index, a clean attempt, no progress. Lineage is the caller's. */
@@ -80,6 +92,8 @@ static void attempt_begin(struct tx *tx, struct execution *x, const struct fresh
   x->attempt_lifecycle = FF_attempt_lifecycle_started;
   x->attempt_started_at = now;
   x->attempt_ended_at = 0;
+  x->attempt_closed_at = 0;
+  x->attempt_close = FF_stream_close_none;
   x->attempt_suspended_at = 0;
   x->attempt_suspension_id = absent;
   x->attempt_resumed_at = 0;

@@ -196,13 +196,13 @@ static enum ff_rc read_auto_reclaim(const struct scope *s, int64_t *out) {
   return read_ms(s, "auto_reclaim_delay_ms", out);
 }
 
-static enum ff_rc read_stream_policy(const struct scope *s, int64_t *retention_ms) {
+static enum ff_rc read_stream_policy(const struct scope *s, int64_t *retention_ms,
+                                     int64_t *maxlen) {
   struct scope inner;
-  int64_t unused;
   TRY(read_object(s, "stream_policy", "stream_policy.", &inner));
   if (!inner.object) return FF_OK;
   TRY(check_text(&inner, "durability_mode"));
-  TRY(read_ms(&inner, "retention_maxlen", &unused));
+  TRY(read_ms(&inner, "retention_maxlen", maxlen));
   return read_ms(&inner, "retention_ttl_ms", retention_ms);
 }
 
@@ -351,7 +351,7 @@ static enum ff_rc read_members(const struct scope *s, struct policy_facts *out) 
   if (out->max_reclaim_count < 0) out->max_reclaim_count = timeout_reclaim_count;
   TRY(check_suspension_policy(s));
   TRY(check_fallback_policy(s));
-  TRY(read_stream_policy(s, &out->retention_ms));
+  TRY(read_stream_policy(s, &out->retention_ms, &out->stream_maxlen));
   return read_routing(s, &out->required_capabilities);
 }
 

@@ -72,6 +72,32 @@ static enum ff_rc delete_attempts(struct tx *tx, struct tx_scan *scan) {
   }
 }
 
+#define PURGE_FRAMES_AT_ONCE 1000 /* rows a load; more are asked for as they are needed */
+
+/* Streams and frames, however many: all of an execution goes in one transaction. */
+static enum ff_rc delete_streams(struct tx *tx, const struct execution *x) {
+  struct stream stream_from = {.partition = x->partition, .execution_id = x->id};
+  struct frame frame_from = {.partition = x->partition, .execution_id = x->id};
+  uint64_t frames = 0;
+  struct tx_scan scan;
+  const void *record = NULL;
+  TRY(tx_scan_open(tx, INDEX_stream_by_execution, &stream_from, false, x->total_attempt_count + 1,
+                   &scan));
+  for (;;) {
+    TRY(tx_scan_next(&scan, &record));
+    if (!record) break;
+    frames += ((const struct stream *)record)->retained;
+    tx_delete_stream(tx, record);
+  }
+  uint32_t expect = frames < PURGE_FRAMES_AT_ONCE ? (uint32_t)frames + 1 : PURGE_FRAMES_AT_ONCE;
+  TRY(tx_scan_open(tx, INDEX_frame_by_execution, &frame_from, false, expect, &scan));
+  for (;;) {
+    TRY(tx_scan_next(&scan, &record));
+    if (!record) return FF_OK;
+    tx_delete_frame(tx, record);
+  }
+}
+
 static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
   struct attachments at = {0};
   struct tx_scan scan;
@@ -80,6 +106,7 @@ static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
   if (archived) note(open_attempts(tx, x, &scan), &worst);
   TRY(worst);
   if (archived) TRY(delete_attempts(tx, &scan));
+  if (x->has_stream) TRY(delete_streams(tx, x));
   if (at.payload) tx_delete_payload(tx, at.payload);
   if (at.result) tx_delete_result(tx, at.result);
   if (at.policy) tx_delete_policy(tx, at.policy);

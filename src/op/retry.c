@@ -5,17 +5,23 @@
 
 /* What create accepted must parse again: anything else is broken data, not a bad argument (01
  * CV-8). */
-enum ff_rc execution_retry_policy(struct tx *tx, const struct execution *x,
-                                  struct retry_policy *out, struct ff_error *e) {
+enum ff_rc execution_policy(struct tx *tx, const struct execution *x, struct policy_facts *out,
+                            struct ff_error *e) {
   const struct policy *stored;
-  struct policy_facts facts;
   struct ff_error problem;
-  *out = (struct retry_policy){0};
+  *out = (struct policy_facts){0};
   if (!x->has_policy) return FF_OK;
   TRY(tx_get_policy(tx, EXECUTION_KEY(policy, execution_id_of(x)), &stored));
   if (!stored) return error_field(e, FF_CODE_corruption, "json", "policy: json: missing");
-  if (policy_parse(stored->json, tx_arena(tx), &facts, &problem) != FF_OK)
+  if (policy_parse(stored->json, tx_arena(tx), out, &problem) != FF_OK)
     return error_field(e, FF_CODE_corruption, "json", "policy: json: %s", problem.detail);
+  return FF_OK;
+}
+
+enum ff_rc execution_retry_policy(struct tx *tx, const struct execution *x,
+                                  struct retry_policy *out, struct ff_error *e) {
+  struct policy_facts facts;
+  TRY(execution_policy(tx, x, &facts, e));
   *out = facts.retry;
   return FF_OK;
 }

@@ -125,6 +125,8 @@ TX_KIND(idempotency)
 TX_KIND(lane)
 TX_KIND(requirement_set)
 TX_KIND(setting)
+TX_KIND(stream)
+TX_KIND(frame)
 #undef TX_KIND
 
 #endif

@@ -32,6 +32,7 @@
 #define WORDS_operator_event FF_WORD_operator_event
 #define WORDS_revoked_by FF_WORD_revoked_by
 #define WORDS_receipt_op FF_WORD_receipt_op
+#define WORDS_stream_close FF_WORD_stream_close
 
 /* The position of each field in its table: what index declarations point at. */
 #define POSITION(kind, name) FIELD_AT_##kind##_##name
@@ -45,6 +46,8 @@
 #define F_lane(type, name, flags, words) POSITION(lane, name),
 #define F_requirement_set(type, name, flags, words) POSITION(requirement_set, name),
 #define F_setting(type, name, flags, words) POSITION(setting, name),
+#define F_stream(type, name, flags, words) POSITION(stream, name),
+#define F_frame(type, name, flags, words) POSITION(frame, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -62,6 +65,8 @@ RECORD_KINDS(X)
 #define R_lane(...) ROW(lane, __VA_ARGS__)
 #define R_requirement_set(...) ROW(requirement_set, __VA_ARGS__)
 #define R_setting(...) ROW(setting, __VA_ARGS__)
+#define R_stream(...) ROW(stream, __VA_ARGS__)
+#define R_frame(...) ROW(frame, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)

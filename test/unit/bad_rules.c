@@ -47,6 +47,15 @@ static const struct rule rules[] = {
     {"register_lane.required_capabilities", TOKENS_CSV, 0, "cuda,gpu", 0},
     {"set_execution_tag.value", TEXT, 4096, "v", 0},
     {"describe_lane.lane_id", LANE, 0, "default", 0},
+    {"append_frame.bytes", ANY, 0, NULL, 0}, /* its own limit and code: stream.ff */
+    {"append_frame.kind", ANY, 0, NULL, 0},  /* ST-10: unknown ones are events */
+    {"frame_type", TEXT, 128, NULL, 0},
+    {"correlation_id", TEXT, 256, NULL, 0},
+    {"has_seq", ANY, 0, NULL, 1},
+    {"seq", AT_MOST, INT64_MAX, NULL, 7},
+    {"from", CHOICE, 0, "start", 0},
+    {"to", CHOICE, 0, "end", 0},
+    {"count_limit", AT_LEAST_1, 10000, NULL, 10},
     /* ids and names */
     {"execution_id", EXECUTION_ID, 0, LEASED, 0},
     {"lease_id", OWN_UUID, 0, UUID("aa"), 0},

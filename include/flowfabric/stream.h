@@ -1,0 +1,77 @@
+/*
+ * The output of a running attempt: its holder appends frames, anybody reads them (spec 05 part A).
+ *
+ * One stream per attempt, made by its first append; it ends with the attempt and lives until the
+ * execution is purged.
+ */
+#ifndef FLOWFABRIC_STREAM_H
+#define FLOWFABRIC_STREAM_H
+
+#include "flowfabric/engine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Appends one frame under a live lease and keeps it: the newest policy.stream_policy
+ * .retention_maxlen (10,000) of a stream are kept. Not idempotent: a repeat appends again (ST-34).
+ * Neither extends nor marks the lease. Errors, first one first: handle_from_other_backend,
+ * retention_limit_exceeded (bytes), invalid_input, corruption, execution_not_found, stream_closed
+ * (the execution is not active), stale_owner_cannot_append (the lease is lost or another's). */
+struct ff_append_frame_args {
+  uint32_t size;
+  struct ff_handle handle;
+  struct ff_bytes bytes;        /* anything, at most 65,536 bytes */
+  uint8_t kind;                 /* enum ff_frame_kind; unknown values count as event */
+  struct ff_str frame_type;     /* empty = the kind's word; at most 128 bytes, no control characters */
+  struct ff_str correlation_id; /* at most 256 bytes */
+  bool has_seq;
+  uint64_t seq; /* the caller's own number, at most 2^63-1; neither ordered nor compared */
+};
+struct ff_append_frame_result {
+  struct ff_memory *memory;
+  struct ff_str stream_id; /* the id of the frame, `<ms>-<n>` */
+  uint64_t frame_count;    /* appended to this stream so far, also those not kept any more */
+};
+FF_OPERATION(append_frame);
+
+/* One frame of a stream (05 A.3). */
+struct ff_frame {
+  struct ff_str id; /* `<ms>-<n>`, ascending in a stream */
+  struct ff_str frame_type;
+  int64_t ts; /* when it was appended, ms */
+  struct ff_bytes payload;
+  struct ff_str encoding; /* utf8, or base64: how text forms show the payload */
+  struct ff_str source;   /* worker */
+  struct ff_str mode;     /* durable */
+  struct ff_str correlation_id;
+  bool has_seq;
+  uint64_t seq;
+};
+struct ff_frames {
+  const struct ff_frame *items;
+  size_t count;
+};
+/* The frames of an attempt with from <= id <= to, in order, at most count_limit (1 … 10,000). A
+ * position is `start`, `end`, `<ms>` or `<ms>-<n>`; a bare `<ms>` takes in the whole millisecond. An
+ * unknown execution or attempt reads as empty and open (ST-90). Fewer frames than count_limit with
+ * closed_at set: there will be no more. Errors: invalid_input. */
+struct ff_read_stream_args {
+  uint32_t size;
+  struct ff_str execution_id;
+  uint32_t attempt_index;
+  struct ff_str from, to;
+  uint64_t count_limit;
+};
+struct ff_read_stream_result {
+  struct ff_memory *memory;
+  struct ff_frames frames;
+  int64_t closed_at;           /* ms; 0 = open */
+  struct ff_str closed_reason; /* 05 A.7; more may be added */
+};
+FF_OPERATION(read_stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

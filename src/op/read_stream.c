@@ -1,0 +1,146 @@
+/*
+ * read_stream: a range of the frames of one attempt, and whether more can come (05 A.9).
+ *
+ * The attempt is read before the frames: what is closed then gets no frame any more, so a short
+ * page with closed markers is final (ST-93).
+ */
+#include "op/read.h"
+#include "op/stream.h"
+
+#define COUNT_MAX 10000
+
+struct read_prep {
+  struct exec_id id;
+  struct stream_position from, to;
+};
+
+static enum ff_rc stream_prepare(const struct op_config *config, const void *args, void *prep,
+                                 struct arena *arena, struct ff_error *e) {
+  const struct ff_read_stream_args *a = args;
+  struct read_prep *p = prep;
+  (void)arena;
+  TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
+  if (a->count_limit < 1)
+    return error_field(e, FF_CODE_invalid_input, "count_limit", "count_limit must be >= 1");
+  if (a->count_limit > COUNT_MAX)
+    return error_field(e, FF_CODE_invalid_input, "count_limit",
+                       "count_limit_exceeds_hard_cap: at most %d, got %llu", COUNT_MAX,
+                       (unsigned long long)a->count_limit);
+  TRY(stream_position_parse(a->from, "from", false, &p->from, e));
+  return stream_position_parse(a->to, "to", true, &p->to, e);
+}
+
+/* ---- closed markers (ST-72: taken from the attempt) ---- */
+
+struct ending {
+  uint8_t lifecycle, close;
+  int64_t ended_at, closed_at;
+};
+
+static enum ff_stream_close close_of(const struct ending *end) {
+  if (end->close) return (enum ff_stream_close)end->close;
+  switch (end->lifecycle) {
+    case FF_attempt_lifecycle_ended_success: return FF_stream_close_attempt_success;
+    case FF_attempt_lifecycle_ended_failure: return FF_stream_close_attempt_failure;
+    case FF_attempt_lifecycle_ended_cancelled: return FF_stream_close_attempt_cancelled;
+    case FF_attempt_lifecycle_interrupted_reclaimed: return FF_stream_close_reclaimed;
+    default: return FF_stream_close_none;
+  }
+}
+
+static struct ending latest_ending(const struct execution *x) {
+  struct ending end = {x->attempt_lifecycle, x->attempt_close, x->attempt_ended_at,
+                       x->attempt_closed_at};
+  if (!attempt_is_open(x)) return end;
+  if (x->ownership_state == FF_ownership_state_lease_expired_reclaimable)
+    return (struct ending){0, FF_stream_close_lease_expired, 0, x->lease_expired_at};
+  if (x->ownership_state == FF_ownership_state_lease_revoked)
+    return (struct ending){0, FF_stream_close_lease_revoked, 0, x->lease_revoked_at};
+  return end;
+}
+
+static enum ff_rc read_ending(struct tx *tx, const struct execution *x, uint32_t attempt_index,
+                              struct ff_read_stream_result *result) {
+  struct ending end = {0};
+  if (x->total_attempt_count && attempt_index == x->attempt_index) {
+    end = latest_ending(x);
+  } else if (attempt_index < x->attempt_index) {
+    struct attempt key = {
+        .partition = x->partition, .execution_id = x->id, .attempt_index = attempt_index};
+    const struct attempt *row = NULL;
+    TRY(tx_get_attempt(tx, &key, &row));
+    if (row)
+      end = (struct ending){row->attempt_lifecycle, row->close, row->ended_at, row->closed_at};
+  }
+  enum ff_stream_close close = close_of(&end);
+  if (close == FF_stream_close_none) return FF_OK;
+  result->closed_at = end.closed_at ? end.closed_at : end.ended_at;
+  result->closed_reason = ff_text(ff_word(FF_WORD_stream_close, close));
+  return FF_OK;
+}
+
+/* ---- frames ---- */
+
+static struct ff_frame view_frame(struct arena *arena, const struct frame *f) {
+  struct ff_str text = text_of(f->payload.ptr, f->payload.len);
+  return (struct ff_frame){
+      .id = stream_position_print(arena, (uint64_t)f->ms, f->n),
+      .frame_type = f->frame_type,
+      .ts = f->appended_at,
+      .payload = f->payload.ptr ? f->payload : (struct ff_bytes){"", 0},
+      .encoding = text_is_utf8(text) ? TEXT_LIT("utf8") : TEXT_LIT("base64"),
+      .source = TEXT_LIT("worker"),
+      .mode = TEXT_LIT("durable"),
+      .correlation_id = f->correlation_id,
+      .has_seq = f->has_seq,
+      .seq = f->seq,
+  };
+}
+
+/* Scans start strictly behind a position: the one before `from`. Stored numbers end at 2^63-1. */
+static enum ff_rc open_range(struct tx *tx, const struct execution *x, uint32_t attempt_index,
+                             struct stream_position from, uint32_t limit, struct tx_scan *scan) {
+  struct frame key = {
+      .partition = x->partition, .execution_id = x->id, .attempt_index = attempt_index};
+  bool after = from.ms || from.n;
+  if (from.n) {
+    key.ms = (int64_t)from.ms;
+    key.n = from.n - 1 < INT64_MAX ? from.n - 1 : INT64_MAX;
+  } else if (after) {
+    key.ms = (int64_t)from.ms - 1;
+    key.n = INT64_MAX;
+  }
+  return tx_scan_open(tx, INDEX_frame_by_stream, &key, after, limit, scan);
+}
+
+static bool is_behind(const struct frame *f, struct stream_position to) {
+  return (uint64_t)f->ms > to.ms || ((uint64_t)f->ms == to.ms && f->n > to.n);
+}
+
+static enum ff_rc stream_run(struct tx *tx, const void *args, const void *prep, void *result_,
+                             struct ff_error *e) {
+  const struct ff_read_stream_args *a = args;
+  const struct read_prep *p = prep;
+  struct ff_read_stream_result *result = result_;
+  const struct execution *x = NULL;
+  struct tx_scan scan;
+  size_t count = 0, limit = (size_t)a->count_limit;
+  (void)e;
+  TRY(read_execution(tx, prep, &x));
+  if (!x) return FF_OK;
+  TRY(read_ending(tx, x, a->attempt_index, result));
+  if (!x->has_stream || p->from.ms > INT64_MAX) return FF_OK;
+  TRY(open_range(tx, x, a->attempt_index, p->from, (uint32_t)limit, &scan));
+  struct ff_frame *items = ARENA_ARRAY(tx_arena(tx), struct ff_frame, limit);
+  while (count < limit) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&scan, &record));
+    if (!record || is_behind(record, p->to)) break;
+    items[count++] = view_frame(tx_arena(tx), record);
+  }
+  result->frames = (struct ff_frames){items, count};
+  return FF_OK;
+}
+
+const struct op_code op_code_read_stream = {sizeof(struct read_prep), stream_prepare,
+                                            declare_prepared_execution, stream_run};
