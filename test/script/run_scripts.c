@@ -5,40 +5,23 @@
  * usage: run_scripts FOLDER|FILE.ff …    Ends with `N passed, N failed`.
  */
 #include "test/lib/script.h"
+#include "test/lib/stores.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-static const char *const stores[] = {"memory", "sqlite"};
 
 struct outcome {
   bool ok;
   struct buffer transcript, dump;
 };
 
-static void remove_files(const char *path) {
-  static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-  char name[512];
-  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-    snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-    unlink(name);
-  }
-}
-
-static void run_one(const char *store, const char *path, struct outcome *out) {
-  char url[600], file[512];
-  const char *tmp = getenv("TMPDIR");
+static void run_one(size_t store, const char *path, struct outcome *out) {
+  char url[600];
   buffer_init(&out->transcript);
   buffer_init(&out->dump);
-  snprintf(file, sizeof file, "%s/ff-script-%d.db", tmp ? tmp : "/tmp", (int)getpid());
-  remove_files(file);
-  if (strcmp(store, "sqlite") == 0)
-    snprintf(url, sizeof url, "sqlite:%s", file);
-  else
-    snprintf(url, sizeof url, "memory:script-%d", (int)getpid());
-  struct script *s = script_open(url, store);
+  test_store_place(store, "script", "", url, sizeof url);
+  struct script *s = script_open(url, test_store(store));
   out->ok = s && script_run_file(s, path);
   if (s) {
     struct ff_str text = buffer_text(script_transcript(s));
@@ -46,18 +29,18 @@ static void run_one(const char *store, const char *path, struct outcome *out) {
     script_dump(s, &out->dump);
   }
   script_close(s);
-  remove_files(file);
+  test_store_remove(store, "script");
 }
 
 /* Shows the first line in which two texts differ. */
-static bool same(const char *what, const char *path, const struct buffer *a,
+static bool same(const char *what, const char *path, size_t store, const struct buffer *a,
                  const struct buffer *b) {
   const char *p = buffer_text(a).ptr, *q = buffer_text(b).ptr;
   while (*p || *q) {
     size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
     if (n != m || memcmp(p, q, n) != 0) {
-      fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what, stores[0],
-              (int)n, p, stores[1], (int)m, q);
+      fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what,
+              test_store(0), (int)n, p, test_store(store), (int)m, q);
       return false;
     }
     p += n + (p[n] == '\n');
@@ -67,16 +50,16 @@ static bool same(const char *what, const char *path, const struct buffer *a,
 }
 
 static bool run_file(const char *path) {
-  struct outcome outcomes[ARRAY_LEN(stores)];
+  struct outcome outcomes[TEST_STORES];
   bool ok = true;
-  for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
-    run_one(stores[i], path, &outcomes[i]);
+  for (size_t i = 0; i < TEST_STORES; i++) {
+    run_one(i, path, &outcomes[i]);
     ok &= outcomes[i].ok;
   }
-  for (size_t i = 1; i < ARRAY_LEN(stores) && ok; i++)
-    ok = same("transcript", path, &outcomes[0].transcript, &outcomes[i].transcript) &&
-         same("dump", path, &outcomes[0].dump, &outcomes[i].dump);
-  for (size_t i = 0; i < ARRAY_LEN(stores); i++) {
+  for (size_t i = 1; i < TEST_STORES && ok; i++)
+    ok = same("transcript", path, i, &outcomes[0].transcript, &outcomes[i].transcript) &&
+         same("dump", path, i, &outcomes[0].dump, &outcomes[i].dump);
+  for (size_t i = 0; i < TEST_STORES; i++) {
     buffer_fini(&outcomes[i].transcript);
     buffer_fini(&outcomes[i].dump);
   }

@@ -13,18 +13,17 @@
 
 #include "op/values.h"
 #include "test/lib/script.h"
+#include "test/lib/stores.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STORES 2
-static const char *const store_names[STORES] = {"memory", "sqlite"};
+#define STORES TEST_STORES
 
 struct side {
   struct engine *engine;
   struct history *history;
-  char file[512];
 };
 
 struct run {
@@ -44,18 +43,8 @@ static void quiet(void *user, enum ff_log_level level, const char *message) {
 
 /* ---- opening ---- */
 
-static void remove_files(const char *path) {
-  static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-  char name[600];
-  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-    snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-    unlink(name);
-  }
-}
-
 static void side_open(struct run *r, int i) {
   struct side *side = &r->sides[i];
-  const char *tmp = getenv("TMPDIR");
   struct ff_error error;
   struct engine_options options = {.open = {.size = sizeof options.open,
                                             .no_scanners = r->seed % 2,
@@ -68,14 +57,8 @@ static void side_open(struct run *r, int i) {
                                    .manual = true};
   struct history_options history = {
       .seed = r->seed, .reads = true, .spoils = true, .strands = true};
-  snprintf(side->file, sizeof side->file, "%s/ff-differential-%d.db", tmp ? tmp : "/tmp",
-           (int)getpid());
   char url[640];
-  if (i == 0)
-    snprintf(url, sizeof url, "memory:differential-%d", (int)getpid());
-  else
-    snprintf(url, sizeof url, "sqlite:%s?synchronous=off", side->file);
-  if (i > 0) remove_files(side->file);
+  test_store_place((size_t)i, "differential", "?synchronous=off", url, sizeof url);
   if (engine_open(ff_text(url), &options, &side->engine, &error) != FF_OK) {
     fprintf(stderr, "%s: %s: %s\n", url, ff_code_name(error.code), error.detail);
     exit(2);
@@ -86,20 +69,26 @@ static void side_open(struct run *r, int i) {
 static void side_close(struct run *r, int i) {
   engine_close(r->sides[i].engine);
   history_free(r->sides[i].history);
-  if (i > 0) remove_files(r->sides[i].file);
+  test_store_remove((size_t)i, "differential");
 }
 
 /* ---- comparing ---- */
 
-static bool same(struct run *r, const char *what, struct buffer *texts) {
-  if (text_equal(buffer_text(&texts[0]), buffer_text(&texts[1]))) return true;
-  const char *p = buffer_text(&texts[0]).ptr, *q = buffer_text(&texts[1]).ptr;
+static bool same_as_first(struct run *r, const char *what, struct buffer *texts, size_t i) {
+  if (text_equal(buffer_text(&texts[0]), buffer_text(&texts[i]))) return true;
+  const char *p = buffer_text(&texts[0]).ptr, *q = buffer_text(&texts[i]).ptr;
   while (*p && *p == *q) p++, q++;
   while (p > buffer_text(&texts[0]).ptr && p[-1] != '\n') p--, q--;
   printf("DIFFERENCE seed %llu step %u: %s\n", (unsigned long long)r->seed, r->step, what);
-  printf("  %s: %.*s\n  %s: %.*s\n", store_names[0], (int)strcspn(p, "\n"), p, store_names[1],
+  printf("  %s: %.*s\n  %s: %.*s\n", test_store(0), (int)strcspn(p, "\n"), p, test_store(i),
          (int)strcspn(q, "\n"), q);
   return false;
+}
+
+static bool same(struct run *r, const char *what, struct buffer *texts) {
+  for (size_t i = 1; i < STORES; i++)
+    if (!same_as_first(r, what, texts, i)) return false;
+  return true;
 }
 
 static bool same_dumps(struct run *r) {

@@ -4,6 +4,8 @@
  */
 #include "test/store/conformance.h"
 
+#include "test/lib/stores.h"
+
 #include <pthread.h>
 
 #include <stdlib.h>
@@ -152,11 +154,10 @@ static int run_scheme(const char *scheme) {
 
 /* conformance [SCHEME [NAME]]: NAME as cmocka's filter, for example *trim* */
 int main(int argc, char **argv) {
-  static const char *const schemes[] = {"memory", "sqlite"};
   int failures = 0;
   if (argc > 2) cmocka_set_test_filter(argv[2]);
-  for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-    if ((argc < 2 || strcmp(argv[1], schemes[i]) == 0) && available(schemes[i], &failures))
-      failures += run_scheme(schemes[i]);
+  for (size_t i = 0; i < TEST_STORES; i++)
+    if ((argc < 2 || strcmp(argv[1], test_store(i)) == 0) && available(test_store(i), &failures))
+      failures += run_scheme(test_store(i));
   return failures != 0;
 }
