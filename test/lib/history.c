@@ -2,8 +2,8 @@
  * Drawing calls: which operation comes next, repeats, spoilt arguments, the passing of time; and
  * how answers are shown.
  *
- * What the arguments of each operation are made of is in history_lifecycle.c and
- * history_schedule.c, what is picked from in history_pick.c, what is learned from answers in
+ * What the arguments of each operation are made of is in history_lifecycle.c, history_schedule.c
+ * and history_stream.c, what is picked from in history_pick.c, what is learned from answers in
  * history_learn.c.
  */
 #include "test/lib/history_impl.h"
@@ -22,6 +22,39 @@ uint32_t history_dice(struct history *h, uint32_t bound) {
   return (uint32_t)((history_bits(h) >> 32) * bound >> 32);
 }
 
+/* ---- what can be drawn ---- */
+
+static const struct draw_table *const tables[] = {&history_lifecycle_draws, &history_schedule_draws,
+                                                  &history_stream_draws};
+
+/* The draw that is i-th of all; NULL behind the last. */
+static const struct draw *draw_at(uint32_t i) {
+  for (uint32_t t = 0; t < ARRAY_LEN(tables); t++) {
+    if (i < tables[t]->count) return &tables[t]->draws[i];
+    i -= tables[t]->count;
+  }
+  return NULL;
+}
+
+static uint32_t weight(const struct history *h, const struct draw *d) {
+  return d->kind == DRAW_READ && !h->options.reads ? 0 : d->weight;
+}
+
+static const struct draw *find_draw(enum op_id op) {
+  uint32_t i = 0;
+  const struct draw *d = draw_at(i);
+  while (d && d->op != op) d = draw_at(++i);
+  return d;
+}
+
+static const struct draw *roll(struct history *h) {
+  uint32_t n = dice(h, h->total_weight), i = 0;
+  const struct draw *d = draw_at(i);
+  while (d && n >= weight(h, d)) n -= weight(h, d), d = draw_at(++i);
+  INVARIANT(d != NULL); /* the weights add up */
+  return d;
+}
+
 /* ---- life ---- */
 
 struct history *history_new(const struct history_options *options) {
@@ -32,11 +65,8 @@ struct history *history_new(const struct history_options *options) {
   for (unsigned i = 0; i < EXECUTIONS; i++)
     snprintf(h->known[i].id, FF_ID_MAX, "{fp:%u}:01234567-89ab-7cde-8f00-%012u",
              partitions[i % ARRAY_LEN(partitions)], i + 1);
-  for (uint32_t i = 0; i < history_lifecycle_draw_count; i++)
-    h->total_weight += history_lifecycle_draws[i].weight;
-  for (uint32_t i = 0; i < history_schedule_draw_count; i++)
-    if (options->reads || history_schedule_draws[i].kind != DRAW_READ)
-      h->total_weight += history_schedule_draws[i].weight;
+  uint32_t i = 0;
+  for (const struct draw *d; (d = draw_at(i)) != NULL; i++) h->total_weight += weight(h, d);
   return h;
 }
 
@@ -123,31 +153,6 @@ static void spoil(struct history *h, struct history_call *call) {
 }
 
 /* ---- drawing ---- */
-
-static const struct draw *find_draw(enum op_id op) {
-  for (uint32_t i = 0; i < history_lifecycle_draw_count; i++)
-    if (history_lifecycle_draws[i].op == op) return &history_lifecycle_draws[i];
-  for (uint32_t i = 0; i < history_schedule_draw_count; i++)
-    if (history_schedule_draws[i].op == op) return &history_schedule_draws[i];
-  return NULL;
-}
-
-static const struct draw *roll(struct history *h) {
-  uint32_t n = dice(h, h->total_weight);
-  for (uint32_t i = 0; i < history_lifecycle_draw_count; i++) {
-    const struct draw *d = &history_lifecycle_draws[i];
-    if (n < d->weight) return d;
-    n -= d->weight;
-  }
-  for (uint32_t i = 0; i < history_schedule_draw_count; i++) {
-    const struct draw *d = &history_schedule_draws[i];
-    if (d->kind == DRAW_READ && !h->options.reads) continue;
-    if (n < d->weight) return d;
-    n -= d->weight;
-  }
-  INVARIANT(!"the weights add up");
-  return NULL;
-}
 
 static struct history_call *make(struct history *h, const struct draw *d, int64_t now) {
   struct history_call *call = heap_zalloc(sizeof *call);

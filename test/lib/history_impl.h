@@ -78,8 +78,12 @@ struct draw {
   uint8_t kind;
   draw_fn *fill;
 };
-extern const struct draw history_lifecycle_draws[], history_schedule_draws[];
-extern const uint32_t history_lifecycle_draw_count, history_schedule_draw_count;
+struct draw_table {
+  const struct draw *draws;
+  uint32_t count;
+};
+extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
+    history_stream_draws;
 
 /* ---- dice ---- */
 #define dice history_dice

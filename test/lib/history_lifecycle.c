@@ -380,7 +380,7 @@ DRAW(trim_retention) {
   x->batch_size = dice(h, 3);
 }
 
-const struct draw history_lifecycle_draws[] = {
+static const struct draw draws[] = {
     {OP_create_execution, 10, DRAW_ANY, draw_create_execution},
     {OP_submit, 6, DRAW_ANY, draw_submit},
     {OP_create_executions, 2, DRAW_ANY, draw_create_executions},
@@ -418,4 +418,4 @@ const struct draw history_lifecycle_draws[] = {
     {OP_replay_execution, 6, DRAW_ANY, draw_replay_execution},
     {OP_trim_retention, 1, DRAW_ANY, draw_trim_retention},
 };
-const uint32_t history_lifecycle_draw_count = ARRAY_LEN(history_lifecycle_draws);
+const struct draw_table history_lifecycle_draws = {draws, ARRAY_LEN(draws)};

@@ -223,7 +223,7 @@ DRAW(describe_lane) {
 DRAW(ping) { UNUSED; }
 DRAW(server_time_ms) { UNUSED; }
 
-const struct draw history_schedule_draws[] = {
+static const struct draw draws[] = {
     {OP_issue_claim_grant, 7, DRAW_ANY, draw_issue_claim_grant},
     {OP_claim_for_worker, 4, DRAW_ANY, draw_claim_for_worker},
     {OP_block_execution_for_admission, 2, DRAW_ANY, draw_block_execution_for_admission},
@@ -259,4 +259,4 @@ const struct draw history_schedule_draws[] = {
     {OP_ping, 1, DRAW_READ, draw_ping},
     {OP_server_time_ms, 1, DRAW_READ, draw_server_time_ms},
 };
-const uint32_t history_schedule_draw_count = ARRAY_LEN(history_schedule_draws);
+const struct draw_table history_schedule_draws = {draws, ARRAY_LEN(draws)};
