@@ -64,13 +64,16 @@ struct ff_open_options {
  *
  * Errors: config (unknown scheme or parameter, bad option), requires_dev_mode, transport (cannot
  * open; the detail names the path), store_busy (another process owns the file; the detail names
- * it), store_read_only, schema_too_new, corruption (partition_mismatch).
+ * it; in a callback also: this process is closing it, which may be waiting for that callback),
+ * store_read_only, schema_too_new, corruption (partition_mismatch).
  */
 FF_API FF_MUST_USE enum ff_rc ff_open(const char *url, const struct ff_open_options *options,
                                       struct ff_engine **out, struct ff_error *error);
 
 /* Stops taking calls, waits until every call under way has been answered, then releases the engine.
- * NULL is a no-op. Call once per ff_open; no other thread may use the engine afterwards. */
+ * NULL is a no-op. Call once per ff_open; no other thread may use the engine afterwards. In a
+ * callback of an asynchronous call it returns at once and the last close of an engine goes on behind
+ * it: a callback may close the engine that called it. */
 FF_API void ff_close(struct ff_engine *engine);
 
 /* Stops taking blocking calls and waits for those under way (01 CP-7). Errors: timeout after

@@ -10,10 +10,12 @@
 
 #include <limits.h>
 
+/* The registry lock guards all but `engine`, which is set once open. */
 struct ff_engine {
   struct engine *engine;
   struct ff_engine *next; /* registry */
-  uint32_t holders;       /* opens not closed yet; registry lock */
+  enum { API_OPENING, API_OPEN, API_CLOSING } state;
+  uint32_t holders;       /* opens not closed yet */
   char key[PATH_MAX + 16];
 };
 

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+/* Guards the registry, never held while an engine is opened or closed: both may take long, and a
+ * closing engine calls back programs that may open and close others. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t registry_changed = PTHREAD_COND_INITIALIZER;
 static struct ff_engine *registry;
 
 /* ---- the default file ---- */
@@ -56,8 +59,22 @@ static enum ff_rc default_url(char *url, size_t size, struct ff_error *error) {
 
 /* ---- one engine per store ---- */
 
-/* What two URLs of one store have in common: the canonical path when the file exists, else the URL
- * as it stands. */
+/* The canonical path of a file, also of one that is not there yet, in a directory that is. */
+static bool real_path(const char *path, char real[PATH_MAX]) {
+  char directory[PATH_MAX];
+  if (realpath(path, real)) return true;
+  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+  if (errno != ENOENT || !*name) return false;
+  snprintf(directory, sizeof directory, "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
+  if (!realpath(directory, real)) return false;
+  size_t len = strlen(real);
+  if (real[len - 1] != '/') real[len++] = '/';
+  if (len + strlen(name) >= PATH_MAX) return false;
+  memcpy(real + len, name, strlen(name) + 1);
+  return true;
+}
+
+/* What two URLs of one store have in common: the canonical path, else the URL as it stands. */
 static void canonical_key(const char *url, char *key, size_t size) {
   char path[PATH_MAX], real[PATH_MAX];
   if (strcmp(url, "sqlite:file::memory:?cache=shared") == 0) url = "sqlite::memory:";
@@ -70,7 +87,7 @@ static void canonical_key(const char *url, char *key, size_t size) {
   if (query) *query = '\0';
   bool reads = engine_url_says(ff_text(url), "mode=ro");
   bool memory = engine_url_says(ff_text(url), "mode=memory");
-  if (!memory && realpath(path, real))
+  if (!memory && real_path(path, real))
     snprintf(key, size, "sqlite:%s%s", real, reads ? "?mode=ro" : "");
 }
 
@@ -80,22 +97,52 @@ static struct ff_engine *registry_find(const char *key) {
   return e;
 }
 
-static enum ff_rc open_new(const char *url, const struct ff_open_options *options,
+static void registry_remove(struct ff_engine *e) {
+  struct ff_engine **at = &registry;
+  while (*at != e) at = &(*at)->next;
+  *at = e->next;
+  pthread_cond_broadcast(&registry_changed);
+}
+
+/* Registry lock held; given up while it opens. Who opens the same store meanwhile waits. */
+static enum ff_rc open_new(const char *url, const char *key, const struct ff_open_options *options,
                            struct ff_engine **out, struct ff_error *error) {
   struct ff_engine *e = heap_zalloc(sizeof *e);
   struct engine_options inner = {.open = *options};
+  snprintf(e->key, sizeof e->key, "%s", key);
+  e->state = API_OPENING;
+  e->next = registry;
+  registry = e;
+  pthread_mutex_unlock(&registry_lock);
   enum ff_rc rc = engine_open(ff_text(url), &inner, &e->engine, error);
+  pthread_mutex_lock(&registry_lock);
   if (rc != FF_OK) {
+    registry_remove(e);
     free(e);
     return rc;
   }
-  /* After the open the file exists and has a canonical path. */
+  /* The file exists now: what was a dangling link has its canonical path. */
   canonical_key(url, e->key, sizeof e->key);
+  e->state = API_OPEN;
   e->holders = 1;
-  e->next = registry;
-  registry = e;
+  pthread_cond_broadcast(&registry_changed);
   *out = e;
   return FF_OK;
+}
+
+/* Registry lock held. The engine of the key once it is open, NULL in *held when there is none. */
+static enum ff_rc await_open(const char *url, char *key, size_t size, struct ff_engine **held,
+                             struct ff_error *error) {
+  for (;;) {
+    canonical_key(url, key, size);
+    *held = registry_find(key);
+    if (!*held || (*held)->state == API_OPEN) return FF_OK;
+    /* The close may be waiting for this very callback. */
+    if ((*held)->state == API_CLOSING && engine_in_callback())
+      return error_set(error, FF_CODE_store_busy,
+                       "this process is closing the store; a callback cannot wait for that");
+    pthread_cond_wait(&registry_changed, &registry_lock);
+  }
 }
 
 /* 01 PT-4 for an engine that is open already. Its other options are those of the first open. */
@@ -119,16 +166,14 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
   }
   if (strlen(url) >= sizeof key)
     return error_set(error, FF_CODE_config, "URL longer than %d bytes", PATH_MAX);
+  struct ff_engine *held;
   pthread_mutex_lock(&registry_lock);
-  /* Under the lock: a racing open may be creating the file, and only then has it its real name. */
-  canonical_key(url, key, sizeof key);
-  enum ff_rc rc = FF_OK;
-  struct ff_engine *held = registry_find(key);
-  if (held)
+  enum ff_rc rc = await_open(url, key, sizeof key, &held, error);
+  if (rc == FF_OK && !held)
+    rc = open_new(url, key, &full, out, error);
+  else if (rc == FF_OK)
     rc = check_partitions(held, full.flow_partitions, error);
-  else
-    rc = open_new(url, &full, out, error);
-  if (held && rc == FF_OK) {
+  if (rc == FF_OK && held) {
     held->holders++;
     *out = held;
   }
@@ -136,19 +181,43 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
   return rc;
 }
 
+/* Unlinked only now: a racing open of the same file must not meet its lock still held. */
+static void *close_last(void *user) {
+  struct ff_engine *e = user;
+  engine_close(e->engine);
+  pthread_mutex_lock(&registry_lock);
+  registry_remove(e);
+  pthread_mutex_unlock(&registry_lock);
+  free(e);
+  return NULL;
+}
+
+/* The thread of a callback cannot wait: its engine, or one that waits for its engine, may be the one
+ * to close. Should there be no other thread to be had, the engine stays for the next open of its
+ * store. */
+static void close_behind(struct ff_engine *e) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, close_last, e) == 0) {
+    pthread_detach(thread);
+    return;
+  }
+  pthread_mutex_lock(&registry_lock);
+  e->state = API_OPEN;
+  pthread_cond_broadcast(&registry_changed);
+  pthread_mutex_unlock(&registry_lock);
+}
+
 void ff_close(struct ff_engine *engine) {
   if (!engine) return;
   pthread_mutex_lock(&registry_lock);
   bool last = --engine->holders == 0;
-  if (last) {
-    struct ff_engine **at = &registry;
-    while (*at != engine) at = &(*at)->next;
-    *at = engine->next;
-    /* Closed under the lock: a racing open of the same file must not meet its lock still held. */
-    engine_close(engine->engine);
-    free(engine);
-  }
+  if (last) engine->state = API_CLOSING;
   pthread_mutex_unlock(&registry_lock);
+  if (!last) return;
+  if (engine_in_callback())
+    close_behind(engine);
+  else
+    (void)close_last(engine);
 }
 
 enum ff_rc ff_shutdown_prepare(struct ff_engine *engine, int64_t grace_ms, struct ff_error *error) {

@@ -25,6 +25,8 @@ enum ff_rc engine_open(struct ff_str url, const struct engine_options *, struct 
 bool engine_url_says(struct ff_str url, const char *parameter);
 /* Stops taking calls, answers those under way, releases everything. */
 void engine_close(struct engine *);
+/* Is this the thread that calls back, in a callback? It must not wait for an engine to close. */
+bool engine_in_callback(void);
 /* Refuses new calls; false when calls are still under way after grace_ms. */
 bool engine_quiesce(struct engine *, int64_t grace_ms);
 

@@ -23,8 +23,14 @@ static struct call *take_first(struct engine *e, struct call_list *list) {
   return c;
 }
 
+static _Thread_local bool calling_back;
+
+bool engine_in_callback(void) { return calling_back; }
+
 static void answer(struct call *c) {
+  calling_back = true;
   c->done(c->user, c->rc, c->rc == FF_OK ? c->out : NULL, c->rc == FF_OK ? NULL : &c->error);
+  calling_back = false;
   call_free_async(c);
 }
 
