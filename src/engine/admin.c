@@ -121,7 +121,7 @@ enum ff_rc list_scanners_run(struct engine *e, const void *args, void *result,
   struct arena arena;
   arena_init(&arena);
   for (int i = 0; i < SCANNER_COUNT; i++) {
-    const struct scanner_stats *s = &e->scanners[i];
+    struct scanner_stats *s = &e->scanners[i];
     items[i] = (struct ff_scanner){.name = ff_text(scanner_names[i]),
                                    .interval_ms = scanner_intervals_ms[i],
                                    .cycles = s->cycles,

@@ -95,9 +95,10 @@ struct call_list {
   _Atomic uint32_t count; /* read without the lock to skip what nobody waits for */
 };
 
+/* Written by whoever scans, read by whoever asks. */
 struct scanner_stats {
-  uint64_t cycles, processed, errors;
-  int64_t last_started_at;
+  _Atomic uint64_t cycles, processed, errors;
+  _Atomic int64_t last_started_at;
 };
 
 /* A writer session and the batch under way on it. */

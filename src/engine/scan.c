@@ -80,6 +80,12 @@ static struct request *request_for(struct engine *e, struct call *call,
   return call_request(e, call, OP_expire_execution, args);
 }
 
+static void log_failure(const struct engine *e, enum scanner_id scanner,
+                        const struct ff_error *error) {
+  engine_log(e, FF_LOG_WARN, "%s: %s: %s", scanner_names[scanner], ff_code_name(error->code),
+             error->detail);
+}
+
 static void apply_items(struct engine *e, const struct due_item *items, uint32_t count,
                         uint32_t *processed, uint32_t *errors) {
   struct call call = {.op = OP_run_scanner};
@@ -95,9 +101,7 @@ static void apply_items(struct engine *e, const struct due_item *items, uint32_t
     stats->errors += failed;
     *processed += !failed;
     *errors += failed;
-    if (failed && rc == FF_OK)
-      engine_log(e, FF_LOG_WARN, "%s: %s: %s", scanner_names[scanner_of(items[i].kind)],
-                 ff_code_name(call.requests[i].error.code), call.requests[i].error.detail);
+    if (failed && rc == FF_OK) log_failure(e, scanner_of(items[i].kind), &call.requests[i].error);
   }
   arena_fini(&call.arena);
 }
@@ -160,6 +164,7 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
   arena_init(&arena);
   if (read_step(e, OP_list_stale_idempotency, &args, &stale, &arena, &error) != FF_OK) {
     ++*errors;
+    log_failure(e, SCANNER_DEDUP, &error);
   } else if (stale.count) {
     struct call call = {.op = OP_run_scanner};
     arena_init(&call.arena);
@@ -171,10 +176,14 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
                                              stale.items[i]->idempotency_key};
       call_request(e, &call, OP_drop_idempotency, drop);
     }
-    if (internal_run(e, &call, &error) == FF_OK)
-      processed = stale.count;
-    else
-      ++*errors;
+    enum ff_rc rc = internal_run(e, &call, &error);
+    if (rc != FF_OK) log_failure(e, SCANNER_DEDUP, &error);
+    for (uint32_t i = 0; i < stale.count; i++) {
+      const struct request *r = &call.requests[i];
+      if (rc == FF_OK && r->rc != FF_OK) log_failure(e, SCANNER_DEDUP, &r->error);
+      processed += rc == FF_OK && r->rc == FF_OK;
+    }
+    *errors += stale.count - processed;
     arena_fini(&call.arena);
   }
   arena_fini(&arena);
@@ -193,7 +202,7 @@ static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   seat_give(seat);
   if (rc != FF_OK) {
     ++*errors;
-    engine_log(e, FF_LOG_WARN, "outbox_trimmer: %s: %s", ff_code_name(error.code), error.detail);
+    log_failure(e, SCANNER_OUTBOX, &error);
   }
   return removed;
 }

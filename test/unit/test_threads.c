@@ -446,6 +446,42 @@ static void trimming_gets_its_turn(void **state) {
   ff_close(h.engine);
 }
 
+/* What the scanners did is asked for while they work. */
+static void *scan_on(void *user) {
+  struct hammer *h = user;
+  while (!atomic_load(&h->stop)) {
+    struct ff_run_scanner_args args = FF_ARGS(run_scanner);
+    struct ff_run_scanner_result result;
+    struct ff_error error;
+    assert_int_equal(ff_run_scanner(h->engine, &args, &result, &error), FF_OK);
+    ff_clear(&result);
+  }
+  return NULL;
+}
+
+static uint64_t cycles_seen(struct ff_engine *engine) {
+  struct ff_list_scanners_args args = FF_ARGS(list_scanners);
+  struct ff_list_scanners_result result;
+  struct ff_error error;
+  uint64_t least = UINT64_MAX;
+  assert_int_equal(ff_list_scanners(engine, &args, &result, &error), FF_OK);
+  for (size_t i = 0; i < result.scanners.count; i++)
+    if (result.scanners.items[i].cycles < least) least = result.scanners.items[i].cycles;
+  ff_clear(&result);
+  return least;
+}
+
+static void scanners_are_watched_at_work(void **state) {
+  (void)state;
+  struct hammer h = {.engine = open_engine("memory:watched")};
+  pthread_t threads[3];
+  for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, scan_on, &h);
+  while (cycles_seen(h.engine) < 200) hammer_once(h.engine);
+  atomic_store(&h.stop, true);
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  ff_close(h.engine);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(claims_are_exclusive), cmocka_unit_test(async_calls_answer_once),
@@ -454,6 +490,7 @@ int main(void) {
       cmocka_unit_test(a_reader_sees_the_owner), cmocka_unit_test(async_claims_time_out),
       cmocka_unit_test(trimming_gets_its_turn),
       cmocka_unit_test(racing_opens_share_the_engine),
+      cmocka_unit_test(scanners_are_watched_at_work),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
