@@ -13,11 +13,15 @@
 extern "C" {
 #endif
 
-/* Appends one frame under a live lease and keeps it: the newest policy.stream_policy
- * .retention_maxlen (10,000) of a stream are kept. Not idempotent: a repeat appends again (ST-34).
- * Neither extends nor marks the lease. Errors, first one first: handle_from_other_backend,
- * retention_limit_exceeded (bytes), invalid_input, corruption, execution_not_found, stream_closed
- * (the execution is not active), stale_owner_cannot_append (the lease is lost or another's). */
+/* Appends one frame under a live lease. Mode `durable` keeps it; `summary` takes its bytes as a JSON
+ * merge patch (RFC 7396) of the attempt's rolling document (read_summary) and keeps the 64 newest such
+ * frames. Of a stream the newest policy.stream_policy.retention_maxlen (10,000) are kept in all. Not
+ * idempotent: a repeat appends again (ST-34). Neither extends nor marks the lease. Errors, first one
+ * first: handle_from_other_backend, retention_limit_exceeded (bytes), invalid_input, corruption,
+ * execution_not_found, stream_closed (the execution is not active), stale_owner_cannot_append (the
+ * lease is lost or another's); of a summary: invalid_input (`patch payload is not valid JSON`, `patch
+ * must be a JSON object`, `patch_depth_exceeded` beyond 16 objects or 32 levels),
+ * retention_limit_exceeded (the document would exceed 1 MiB). */
 struct ff_append_frame_args {
   uint32_t size;
   struct ff_handle handle;
@@ -27,13 +31,52 @@ struct ff_append_frame_args {
   struct ff_str correlation_id; /* at most 256 bytes */
   bool has_seq;
   uint64_t seq; /* the caller's own number, at most 2^63-1; neither ordered nor compared */
+  uint8_t mode; /* enum ff_frame_mode */
+  struct ff_str patch_kind; /* of a summary: empty or json-merge-patch */
 };
 struct ff_append_frame_result {
   struct ff_memory *memory;
-  struct ff_str stream_id; /* the id of the frame, `<ms>-<n>` */
-  uint64_t frame_count;    /* appended to this stream so far, also those not kept any more */
+  struct ff_str stream_id;  /* the id of the frame, `<ms>-<n>` */
+  uint64_t frame_count;     /* appended to this stream so far, also those not kept any more */
+  uint64_t summary_version; /* deltas applied so far, this one included; 0 = not a summary */
 };
 FF_OPERATION(append_frame);
+
+/* A frame to append: members as in append_frame. */
+struct ff_frame_input {
+  struct ff_bytes bytes;
+  uint8_t kind;
+  struct ff_str frame_type, correlation_id;
+  bool has_seq;
+  uint64_t seq;
+  uint8_t mode;
+  struct ff_str patch_kind;
+};
+struct ff_frame_inputs {
+  const struct ff_frame_input *items;
+  size_t count;
+};
+struct ff_frame_slot {
+  struct ff_str stream_id;
+  uint64_t frame_count, summary_version;
+};
+struct ff_frame_slots {
+  const struct ff_frame_slot *items;
+  size_t count;
+};
+/* Appends frames in their order, with ids that follow one another, all of them or none. At most 1,000
+ * frames and 8 MiB a call. Errors: those of append_frame; the context `index` counts from 0 to the frame
+ * at fault. */
+struct ff_append_frames_args {
+  uint32_t size;
+  struct ff_handle handle;
+  struct ff_frame_inputs frames;
+};
+struct ff_append_frames_result {
+  struct ff_memory *memory;
+  struct ff_frame_slots slots;
+};
+FF_OPERATION(append_frames);
 
 /* One frame of a stream (05 A.3). */
 struct ff_frame {
@@ -43,10 +86,11 @@ struct ff_frame {
   struct ff_bytes payload;
   struct ff_str encoding; /* utf8, or base64: how text forms show the payload */
   struct ff_str source;   /* worker */
-  struct ff_str mode;     /* durable */
+  struct ff_str mode;     /* durable, summary */
   struct ff_str correlation_id;
   bool has_seq;
   uint64_t seq;
+  uint64_t summary_version; /* of a summary: after this delta, else 0 */
 };
 struct ff_frames {
   const struct ff_frame *items;
@@ -70,6 +114,25 @@ struct ff_read_stream_result {
   struct ff_str closed_reason; /* 05 A.7; more may be added */
 };
 FF_OPERATION(read_stream);
+
+/* The document that an attempt's summary frames have made, whatever has been trimmed and whether or not
+ * the attempt has ended, until the execution is purged. Keys in byte order; never contains the string
+ * `__ff_null__`, which stored null. outcome none: no summary frame was ever appended. Errors:
+ * invalid_input, corruption. */
+struct ff_read_summary_args {
+  uint32_t size;
+  struct ff_str execution_id;
+  uint32_t attempt_index;
+};
+struct ff_read_summary_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* ok, none */
+  struct ff_bytes document_json;
+  uint64_t version;         /* deltas applied, from 1 */
+  struct ff_str patch_kind; /* json-merge-patch */
+  int64_t first_applied_ms, last_updated_ms;
+};
+FF_OPERATION(read_summary);
 
 #ifdef __cplusplus
 }

@@ -46,12 +46,13 @@ extern "C" {
 #define FF_WORDS_revoked_by(X) X(none) X(backend) X(operator) X(reconciler)
 /* The operation that released a lease, remembered to answer its repeat (02 L-40). */
 #define FF_WORDS_receipt_op(X) X(none) X(complete) X(fail) X(cancel) X(delay) X(wait_children)
-/* What a successful call answers; each operation documents the few it can give. */
-/* Why an attempt's stream ended (05 A.7); what a frame is (05 A.2). */
+/* Why an attempt's stream ended (05 A.7); what a frame is, and how it is kept (05 A.2). */
 #define FF_WORDS_stream_close(X)                                                                                   \
   X(none) X(attempt_success) X(attempt_failure) X(attempt_cancelled) X(expired) X(lease_expired) X(lease_revoked)  \
   X(reclaimed)
 #define FF_WORDS_frame_kind(X) X(event) X(stdout) X(stderr) X(blob)
+#define FF_WORDS_frame_mode(X) X(durable) X(summary)
+/* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
   X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
   X(cancelled) X(delayed) X(moved) X(revoked) X(already_satisfied) X(granted) X(no_work) X(not_reclaimable)        \
@@ -64,7 +65,7 @@ extern "C" {
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
-  X(receipt_op) X(stream_close) X(frame_kind) X(outcome)
+  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -88,6 +89,7 @@ extern "C" {
 #define FF_WORD_VALUE_receipt_op(w) FF_receipt_op_##w,
 #define FF_WORD_VALUE_stream_close(w) FF_stream_close_##w,
 #define FF_WORD_VALUE_frame_kind(w) FF_frame_kind_##w,
+#define FF_WORD_VALUE_frame_mode(w) FF_frame_mode_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)

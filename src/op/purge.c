@@ -63,39 +63,36 @@ static enum ff_rc open_attempts(struct tx *tx, const struct execution *x, struct
   return tx_scan_open(tx, INDEX_attempt_by_execution, &from, false, x->total_attempt_count, scan);
 }
 
-static enum ff_rc delete_attempts(struct tx *tx, struct tx_scan *scan) {
+#define PURGE_FRAMES_AT_ONCE 1000 /* rows a load; more are asked for as they are needed */
+
+static enum ff_rc delete_all_of(struct tx *tx, struct tx_scan *scan, enum record_kind kind) {
   for (;;) {
     const void *record = NULL;
     TRY(tx_scan_next(scan, &record));
     if (!record) return FF_OK;
-    tx_delete_attempt(tx, record);
+    tx_delete(tx, kind, record);
   }
 }
 
-#define PURGE_FRAMES_AT_ONCE 1000 /* rows a load; more are asked for as they are needed */
-
-/* Streams and frames, however many: all of an execution goes in one transaction. */
+/* Streams, documents and frames, however many: all of an execution goes in one transaction. */
 static enum ff_rc delete_streams(struct tx *tx, const struct execution *x) {
   struct stream stream_from = {.partition = x->partition, .execution_id = x->id};
+  struct summary summary_from = {.partition = x->partition, .execution_id = x->id};
   struct frame frame_from = {.partition = x->partition, .execution_id = x->id};
-  uint64_t frames = 0;
-  struct tx_scan scan;
-  const void *record = NULL;
-  TRY(tx_scan_open(tx, INDEX_stream_by_execution, &stream_from, false, x->total_attempt_count + 1,
-                   &scan));
-  for (;;) {
-    TRY(tx_scan_next(&scan, &record));
-    if (!record) break;
-    frames += ((const struct stream *)record)->retained;
-    tx_delete_stream(tx, record);
-  }
-  uint32_t expect = frames < PURGE_FRAMES_AT_ONCE ? (uint32_t)frames + 1 : PURGE_FRAMES_AT_ONCE;
-  TRY(tx_scan_open(tx, INDEX_frame_by_execution, &frame_from, false, expect, &scan));
-  for (;;) {
-    TRY(tx_scan_next(&scan, &record));
-    if (!record) return FF_OK;
-    tx_delete_frame(tx, record);
-  }
+  uint32_t attempts = x->total_attempt_count + 1;
+  struct tx_scan streams, summaries, frames;
+  enum ff_rc worst = FF_OK;
+  note(tx_scan_open(tx, INDEX_stream_by_execution, &stream_from, false, attempts, &streams),
+       &worst);
+  note(tx_scan_open(tx, INDEX_summary_by_execution, &summary_from, false, attempts, &summaries),
+       &worst);
+  note(tx_scan_open(tx, INDEX_frame_by_execution, &frame_from, false, PURGE_FRAMES_AT_ONCE,
+                    &frames),
+       &worst);
+  TRY(worst);
+  TRY(delete_all_of(tx, &streams, RECORD_KIND_stream));
+  TRY(delete_all_of(tx, &summaries, RECORD_KIND_summary));
+  return delete_all_of(tx, &frames, RECORD_KIND_frame);
 }
 
 static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
@@ -105,7 +102,7 @@ static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
   enum ff_rc worst = load_attachments(tx, x, &at);
   if (archived) note(open_attempts(tx, x, &scan), &worst);
   TRY(worst);
-  if (archived) TRY(delete_attempts(tx, &scan));
+  if (archived) TRY(delete_all_of(tx, &scan, RECORD_KIND_attempt));
   if (x->has_stream) TRY(delete_streams(tx, x));
   if (at.payload) tx_delete_payload(tx, at.payload);
   if (at.result) tx_delete_result(tx, at.result);

@@ -83,6 +83,7 @@ static enum ff_rc read_ending(struct tx *tx, const struct execution *x, uint32_t
 
 static struct ff_frame view_frame(struct arena *arena, const struct frame *f) {
   struct ff_str text = text_of(f->payload.ptr, f->payload.len);
+  const char *mode = ff_word(FF_WORD_frame_mode, f->frame_mode);
   return (struct ff_frame){
       .id = stream_position_print(arena, (uint64_t)f->ms, f->n),
       .frame_type = f->frame_type,
@@ -90,10 +91,11 @@ static struct ff_frame view_frame(struct arena *arena, const struct frame *f) {
       .payload = f->payload.ptr ? f->payload : (struct ff_bytes){"", 0},
       .encoding = text_is_utf8(text) ? TEXT_LIT("utf8") : TEXT_LIT("base64"),
       .source = TEXT_LIT("worker"),
-      .mode = TEXT_LIT("durable"),
+      .mode = mode ? ff_text(mode) : TEXT_LIT("durable"),
       .correlation_id = f->correlation_id,
       .has_seq = f->has_seq,
       .seq = f->seq,
+      .summary_version = f->summary_version,
   };
 }
 

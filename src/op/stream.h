@@ -1,11 +1,14 @@
 /*
- * What the stream operations share: positions of frames as text.
+ * What the stream operations share: positions as text, frames on their way in, what is kept of a
+ * stream, the rolling document.
  */
 #ifndef OP_STREAM_H
 #define OP_STREAM_H
 
+#include "base/merge_patch.h"
 #include "op/execution.h"
 
+/* ---- positions (stream.c) ---- */
 struct stream_position {
   uint64_t ms, n;
 };
@@ -14,5 +17,32 @@ struct stream_position {
 enum ff_rc stream_position_parse(struct ff_str text, const char *field, bool upper,
                                  struct stream_position *out, struct ff_error *e) MUST_USE;
 struct ff_str stream_position_print(struct arena *, uint64_t ms, uint64_t n);
+
+/* ---- what is kept (stream_keep.c, 05 A.5) ---- */
+/* A frame of the append under way. */
+struct stream_entry {
+  const struct ff_frame_input *frame;
+  const struct json *patch; /* of a summary */
+  enum merge_patch_fault fault;
+  int64_t ms;
+  uint64_t n, summary_version;
+  bool dropped; /* counted, but pushed out by later ones of the same append */
+};
+/* Deletes the oldest stored frames, and drops the oldest entries, that the caps do not keep beside
+ * the new ones; counts what is kept. */
+enum ff_rc stream_trim(struct tx *, struct stream *, struct stream_entry *, size_t count) MUST_USE;
+
+/* ---- the rolling document (summary.c, 05 A.6) ---- */
+struct summary_draft {
+  const struct summary *stored; /* NULL = none yet */
+  const struct json *document;
+  uint64_t version;
+};
+enum ff_rc summary_load(struct tx *, const struct stream *, struct summary_draft *,
+                        struct ff_error *) MUST_USE;
+void summary_apply(struct tx *, struct summary_draft *, const struct json *patch);
+/* retention_limit_exceeded beyond 1 MiB. */
+enum ff_rc summary_store(struct tx *, const struct stream *, const struct summary_draft *,
+                         struct ff_error *) MUST_USE;
 
 #endif

@@ -127,6 +127,7 @@ TX_KIND(requirement_set)
 TX_KIND(setting)
 TX_KIND(stream)
 TX_KIND(frame)
+TX_KIND(summary)
 #undef TX_KIND
 
 #endif

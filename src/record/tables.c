@@ -33,6 +33,7 @@
 #define WORDS_revoked_by FF_WORD_revoked_by
 #define WORDS_receipt_op FF_WORD_receipt_op
 #define WORDS_stream_close FF_WORD_stream_close
+#define WORDS_frame_mode FF_WORD_frame_mode
 
 /* The position of each field in its table: what index declarations point at. */
 #define POSITION(kind, name) FIELD_AT_##kind##_##name
@@ -48,6 +49,7 @@
 #define F_setting(type, name, flags, words) POSITION(setting, name),
 #define F_stream(type, name, flags, words) POSITION(stream, name),
 #define F_frame(type, name, flags, words) POSITION(frame, name),
+#define F_summary(type, name, flags, words) POSITION(summary, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -67,6 +69,7 @@ RECORD_KINDS(X)
 #define R_setting(...) ROW(setting, __VA_ARGS__)
 #define R_stream(...) ROW(stream, __VA_ARGS__)
 #define R_frame(...) ROW(frame, __VA_ARGS__)
+#define R_summary(...) ROW(summary, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)

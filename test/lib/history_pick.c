@@ -171,7 +171,8 @@ static void append_times(struct history *h, struct arena *a, struct ff_str *out)
                                        "\"auto_reclaim_delay_ms\":\"off\""};
   static const char *const retentions[] = {"\"stream_policy\":{\"retention_ttl_ms\":0}",
                                            "\"stream_policy\":{\"retention_ttl_ms\":3000}",
-                                           "\"stream_policy\":{\"retention_ttl_ms\":600000}"};
+                                           "\"stream_policy\":{\"retention_ttl_ms\":600000}",
+                                           "\"stream_policy\":{\"retention_maxlen\":2}"};
   if (chance(h, 30)) append(a, out, timeouts[dice(h, ARRAY_LEN(timeouts))]);
   if (chance(h, 30)) append(a, out, delays[dice(h, h->options.strands ? 3 : 2)]);
   if (chance(h, 25)) append(a, out, retentions[dice(h, ARRAY_LEN(retentions))]);

@@ -56,6 +56,9 @@ static const struct rule rules[] = {
     {"from", CHOICE, 0, "start", 0},
     {"to", CHOICE, 0, "end", 0},
     {"count_limit", AT_LEAST_1, 10000, NULL, 10},
+    {"mode", WORD, 0, NULL, 0},
+    {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
+    {"frames", ITEMS, 0, NULL, 0},
     /* ids and names */
     {"execution_id", EXECUTION_ID, 0, LEASED, 0},
     {"lease_id", OWN_UUID, 0, UUID("aa"), 0},
@@ -176,6 +179,7 @@ static union { /* they all begin with the handle */
   struct ff_complete_item complete;
   struct ff_fail_item fail;
 } good_handle_item;
+static struct ff_frame_input good_frame;
 
 static void set_list(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, void *at) {
@@ -185,8 +189,11 @@ static void set_list(const struct bad_world *world, const struct ff_operation *o
   memset(&good_handle_item, 0, sizeof good_handle_item);
   good_handle_item.renew.handle = world->task.handle;
   bool creates = strcmp(op->name, "create_executions") == 0;
-  assert_true(creates || f->fields->size <= sizeof good_handle_item);
-  list.items = creates ? &good_item : (const void *)&good_handle_item;
+  bool appends = strcmp(op->name, "append_frames") == 0;
+  assert_true(creates || appends || f->fields->size <= sizeof good_handle_item);
+  list.items = creates   ? &good_item
+               : appends ? (const void *)&good_frame
+                         : (const void *)&good_handle_item;
   memcpy(at, &list, sizeof list);
 }
 

@@ -79,6 +79,13 @@ static void fill(void) {
   promote.execution_id = ff_text(BAD_LEASED);
   MUST(promote_delayed, promote);
   world.task = bad_claim(world.engine);
+  for (int mode = 0; mode < FF_frame_mode_COUNT; mode++) {
+    struct ff_append_frame_args append = FF_ARGS(append_frame);
+    append.handle = world.task.handle;
+    append.bytes = (struct ff_bytes){"{\"a\":1}", 7};
+    append.mode = (uint8_t)mode;
+    MUST(append_frame, append);
+  }
   create(BAD_WAITING, "default", gpu);
   static const struct ff_str capabilities[] = {{"gpu", 3}};
   struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);
@@ -138,11 +145,26 @@ static void spoil(const char *sql) {
   bad_sql(&files, "spoiled.db", sql);
 }
 
+/* While the lease lives: it is ended by what comes first in the table. */
+static void append_everything(void) {
+  struct ff_append_frame_args args = FF_ARGS(append_frame);
+  struct ff_append_frame_result result;
+  args.handle = world.task.handle;
+  args.bytes = (struct ff_bytes){"{}", 2};
+  for (int mode = 0; mode < FF_frame_mode_COUNT; mode++) {
+    args.mode = (uint8_t)mode;
+    enum ff_rc rc = call("append_frame", &args, &result);
+    check_answer(ff_operation_find(ff_text("append_frame")), rc);
+    ff_clear(&result);
+  }
+}
+
 static void call_everything(void) {
   static uint8_t args[2048], result[2048];
   size_t count;
   const struct ff_operation *ops = ff_operations(&count);
   if (!open_spoiled()) return;
+  append_everything();
   for (size_t i = 0; i < count; i++) {
     bad_good_arguments(&world, &ops[i], args);
     memset(&error, 0, sizeof error);
@@ -290,6 +312,33 @@ static void names_what_is_wrong(void **state) {
   }
 }
 
+/* ST-62; and an append does not go on from there (05 A.4, 15). */
+static void documents(void **state) {
+  (void)state;
+  struct ff_append_frame_args append = FF_ARGS(append_frame);
+  struct ff_append_frame_result appended;
+  struct ff_read_summary_args args = FF_ARGS(read_summary);
+  struct ff_read_summary_result result;
+  append.handle = world.task.handle;
+  append.bytes = (struct ff_bytes){"{}", 2};
+  append.mode = FF_frame_mode_summary;
+  args.execution_id = ff_text(BAD_LEASED);
+  args.attempt_index = world.task.attempt_index;
+  static const char *const bad[] = {"UPDATE summary SET document='{'",
+                                    "UPDATE summary SET document='[]'",
+                                    "UPDATE summary SET document=''"};
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+    spoil(bad[i]);
+    assert_true(open_spoiled());
+    assert_int_equal(call("read_summary", &args, &result), FF_VALIDATION);
+    assert_int_equal(error.code, FF_CODE_corruption);
+    assert_string_equal(error.field, "document");
+    assert_int_equal(call("append_frame", &append, &appended), FF_VALIDATION);
+    assert_int_equal(error.code, FF_CODE_corruption);
+    ff_close(world.engine);
+  }
+}
+
 /* One bad row does not keep the others from being read and worked on. */
 static void others_go_on(void **state) {
   (void)state;
@@ -368,7 +417,8 @@ static void neighbours_in_one_batch(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(names_what_is_wrong),     cmocka_unit_test(others_go_on),
+      cmocka_unit_test(names_what_is_wrong),
+      cmocka_unit_test(documents),     cmocka_unit_test(others_go_on),
       cmocka_unit_test(neighbours_in_one_batch), cmocka_unit_test(illegal_vectors),
       cmocka_unit_test(texts_too_long),          cmocka_unit_test(columns_of_executions),
       cmocka_unit_test(columns_of_other_tables), cmocka_unit_test(values_of_the_cold_column)};
