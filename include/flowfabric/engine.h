@@ -43,6 +43,9 @@ struct ff_open_options {
       void *user); /* NULL = the store's clock; for tests; must never go backwards */
   void *clock_user;
   uint64_t seed; /* 0 = from the kernel; anything else makes ids and jitter repeatable, for tests */
+  uint32_t async_limit; /* calls of the _async forms whose callback has not run, parked ones too, beyond:
+                           resource_exhausted; 0 = 65,536 */
+  uint64_t async_bytes_limit; /* bytes of their copied arguments; 0 = 256 MiB */
 };
 #ifdef __cplusplus
 #define FF_OPEN_OPTIONS_INIT \

@@ -7,8 +7,10 @@
 #include "engine/impl.h"
 #include "store/calls.h"
 
+#include <stdlib.h>
+
 #define TRIES_MAX 3
-#define ROUNDS_MAX 24
+#define ROUNDS_MAX 8
 
 /* ---- filling ---- */
 
@@ -39,13 +41,16 @@ static void fail_pending(struct batch *b, const struct ff_error *error) {
   b->pending_count = 0;
 }
 
+/* Its answer stands whatever becomes of this batch. */
+static bool stands(const struct request *r) { return r->refused || r->settled; }
+
 /* A row that cannot be read must not fail those who did not ask for it: nothing of this batch is
  * applied, everybody runs again, each in a batch of its own. */
 static void run_apart(struct batch *b) {
   struct engine *e = b->engine;
   for (struct call *c = b->calls.first; c; c = c->next) {
     c->alone = true;
-    for (uint32_t i = 0; i < c->request_count; i++) c->requests[i].done = c->requests[i].refused;
+    for (uint32_t i = 0; i < c->request_count; i++) c->requests[i].done = stands(&c->requests[i]);
   }
   b->pending_count = 0;
   b->lanes_changed = false;
@@ -77,6 +82,7 @@ static void run_request(struct batch *b, struct call *call, struct request *r) {
                             .result = r->result,
                             .seed = r->seed,
                             .sequence = r->sequence,
+                            .dry = call->missed,
                             .read_only = info->how == OP_HOW_READER};
   r->rc = overlay_run(b->overlay, &run, info->result_size, &r->tag, &r->wrote, &r->error);
   if (r->rc == FF_MISS) {
@@ -90,10 +96,11 @@ static void run_request(struct batch *b, struct call *call, struct request *r) {
 }
 
 /* One pass over what is pending. A call pulled in during the pass is appended and run in the same
- * pass. */
+ * pass. Requests behind one that missed only ask for what they need: they take effect in their
+ * order, and the rounds do not grow with their number. */
 static void run_pass(struct batch *b) {
   for (uint32_t i = 0; i < b->pending_count; i++)
-    if (!b->pending_calls[i]->missed) run_request(b, b->pending_calls[i], b->pending[i]);
+    run_request(b, b->pending_calls[i], b->pending[i]);
   uint32_t kept = 0;
   for (uint32_t i = 0; i < b->pending_count; i++) {
     b->pending_calls[i]->missed = false;
@@ -241,7 +248,7 @@ static void settle(struct batch *b, const struct store_group *groups,
   for (struct call *c = b->calls.first; c; c = c->next)
     for (uint32_t i = 0; i < c->request_count; i++) {
       struct request *r = &c->requests[i];
-      if (r->refused) continue;
+      if (stands(r)) continue;
       if (!r->wrote) {
         retry_request(e, r, NULL);
         continue;
@@ -260,7 +267,7 @@ static void fail_written(struct batch *b, const struct ff_error *error) {
   for (struct call *c = b->calls.first; c; c = c->next)
     for (uint32_t i = 0; i < c->request_count; i++) {
       struct request *r = &c->requests[i];
-      if (!r->refused) retry_request(b->engine, r, r->wrote ? error : NULL);
+      if (!stands(r)) retry_request(b->engine, r, r->wrote ? error : NULL);
     }
 }
 
@@ -281,14 +288,52 @@ static void wake_watchers(struct batch *b) {
   }
 }
 
+/* The batch's arena is not reset as long as calls hold it. */
+static void keep_arena(struct batch *b, struct call *c) {
+  if (!b->kept) {
+    b->kept = heap_zalloc(sizeof *b->kept);
+    b->kept->arena = b->arena;
+    arena_init(&b->arena);
+  }
+  b->kept->users++;
+  struct kept_link *link = ARENA_NEW(&c->arena, struct kept_link);
+  *link = (struct kept_link){c->kept, b->kept};
+  c->kept = link;
+}
+
+void call_drop_kept(struct call *c) {
+  for (; c->kept; c->kept = c->kept->next) {
+    struct kept_arena *kept = c->kept->kept;
+    if (--kept->users) continue;
+    arena_fini(&kept->arena);
+    free(kept);
+  }
+}
+
+/* Whether some requests of a call that runs again have their answers in the batch's arena. */
+static bool settle_part(struct call *c) {
+  bool any = false;
+  for (uint32_t i = 0; i < c->request_count; i++) {
+    struct request *r = &c->requests[i];
+    any |= r->done && !stands(r) && r->rc == FF_OK;
+    r->settled = r->done;
+  }
+  return any;
+}
+
 /* Lets a concluded call go: back into the inbox, parked when it may wait, or answered. A sleeping
  * caller's memory is its own again once it is woken; the leader's own call needs no waking. Lock
  * held. */
 static void release(struct batch *b, struct call *c) {
   struct engine *e = b->engine;
   if (!call_done(c)) {
+    if (settle_part(c)) keep_arena(b, c);
     inbox_push(e, c);
-  } else if (c->parks && !e->closing) {
+    return;
+  }
+  call_drop_kept(c);
+  if (c->polled && !c->parks) parked_poll_next(e, c);
+  if (c->parks && !e->closing) {
     park_claim(e, c);
     if (c->blocking && c != b->mine) park_wake(&c->park, WAKE_PARKED);
   } else if (!c->blocking) {
@@ -306,6 +351,7 @@ static void release(struct batch *b, struct call *c) {
 
 static void reply(struct batch *b) {
   struct engine *e = b->engine;
+  b->kept = NULL;
   for (struct call *c = b->calls.first; c; c = c->next)
     if (call_done(c)) call_conclude(e, c, &b->arena);
   pthread_mutex_lock(&e->lock);

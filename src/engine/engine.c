@@ -39,6 +39,17 @@ void list_push(struct call_list *list, struct call *call) {
   list->count++;
 }
 
+void list_push_first(struct call_list *list, struct call *call) {
+  call->previous = NULL;
+  call->next = list->first;
+  if (list->first)
+    list->first->previous = call;
+  else
+    list->last = call;
+  list->first = call;
+  list->count++;
+}
+
 void list_remove(struct call_list *list, struct call *call) {
   if (call->previous)
     call->previous->next = call->next;
@@ -113,6 +124,8 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   TRY(environment_number("FF_OUTBOX_RETENTION_MS", 0, INT64_MAX / 2, &events, error));
   if (o->inbox_limit == 0) o->inbox_limit = 65536;
   if (o->batch_limit == 0) o->batch_limit = 1024;
+  if (o->async_limit == 0) o->async_limit = 65536;
+  if (o->async_bytes_limit == 0) o->async_bytes_limit = 256u << 20;
   if (o->event_retention_ms == 0) o->event_retention_ms = events;
   if (o->event_retention_ms < 0)
     return error_field(error, FF_CODE_config, "event_retention_ms", "must not be negative");
@@ -295,6 +308,7 @@ static void drop_calls(struct call_list *list) {
   while (list->first) {
     struct call *c = list->first;
     list_remove(list, c);
+    call_drop_kept(c);
     call_free_async(c);
   }
 }
@@ -399,6 +413,29 @@ enum ff_rc engine_call(struct engine *e, enum op_id op, const void *args, void *
 
 /* ---- async calls ---- */
 
+/* An empty engine takes any call: a larger one than the limit would be refused for ever. */
+static enum ff_rc enter_async(struct engine *e, struct call *c, struct ff_error *error) {
+  const struct ff_open_options *o = &e->options.open;
+  uint32_t calls = e->async_calls++;
+  uint64_t bytes = atomic_fetch_add(&e->async_bytes, c->async_bytes);
+  bool few = calls < o->async_limit;
+  bool small = !bytes || bytes + c->async_bytes <= o->async_bytes_limit;
+  if (few && small) return FF_OK;
+  (void)error_set(error, FF_CODE_resource_exhausted,
+                  few ? "the arguments of asynchronous calls occupy %llu bytes already"
+                      : "%llu asynchronous calls wait for their end already",
+                  (unsigned long long)(few ? bytes : calls));
+  error_context(error, "pool", few ? "async_bytes" : "async");
+  error_context(error, "max", "%llu",
+                (unsigned long long)(few ? o->async_bytes_limit : o->async_limit));
+  return FF_RESOURCE_EXHAUSTED;
+}
+
+void call_leave_async(struct engine *e, const struct call *c) {
+  e->async_calls--;
+  e->async_bytes -= c->async_bytes;
+}
+
 void call_free_async(struct call *c) {
   values_free(*(struct ff_memory **)c->out);
   values_free(c->args_memory);
@@ -451,6 +488,7 @@ static struct call *call_new_async(enum op_id op, const void *args, engine_done_
   void *copy = heap_zalloc(info->args_size);
   memcpy(copy, args, info->args_size);
   values_deep_copy(info->args, args, copy, &c->args_memory);
+  c->async_bytes = info->args_size + values_dynamic_size(info->args, args);
   c->op = op;
   c->args = copy;
   c->out = heap_zalloc(info->result_size);
@@ -481,8 +519,11 @@ static enum ff_rc submit_async(struct engine *e, struct call *c, struct ff_error
 enum ff_rc engine_call_async(struct engine *e, enum op_id op, const void *args,
                              engine_done_fn *done, void *user, struct ff_error *error) {
   struct call *c = call_new_async(op, args, done, user);
-  enum ff_rc rc = submit_async(e, c, error);
-  if (rc != FF_OK) call_free_async(c);
+  enum ff_rc rc = enter_async(e, c, error);
+  if (rc == FF_OK) rc = submit_async(e, c, error);
+  if (rc == FF_OK) return rc;
+  call_leave_async(e, c);
+  call_free_async(c);
   return rc;
 }
 
@@ -503,7 +544,7 @@ bool engine_step(struct engine *e, int64_t now) {
   parked_expire(e, now);
   if (e->parked_claims.count + e->parked_watches.count != parked) return true;
   if (atomic_exchange(&e->hinted, false) && e->parked_claims.count) {
-    parked_wake_all(e);
+    parked_poll(e);
     return true;
   }
   if (!e->options.open.no_scanners && scan_next(e) <= now) return scan_due(e, now, &errors) > 0;

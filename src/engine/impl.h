@@ -33,6 +33,7 @@ struct request {
   /* an earlier one of the call without which this one fails too (OC-1: lane, then create) */
   const struct request *needs;
   bool refused;  /* by its argument checks: it never runs */
+  bool settled;  /* by an earlier batch of a call that runs again in part */
   bool optional; /* its error does not end the call (slots of many-forms, lane registration) */
   struct overlay_tag tag;
 };
@@ -64,6 +65,7 @@ struct call {
   struct call *next, *previous; /* arrivals, inbox, batch or parked list */
   enum op_id op;
   const void *args;
+  size_t async_bytes;            /* counted in engine.async_bytes */
   struct ff_memory *args_memory; /* what the copied arguments of an async call point to */
   void *out;                     /* the caller's result, or one of ours for async calls */
   struct ff_error error;
@@ -74,7 +76,8 @@ struct call {
   uint64_t one_prep[48];       /* its prep when it fits */
   struct acquire_args acquire; /* of the claim forms */
   bool blocking;               /* a thread sleeps in `park` */
-  bool missed;                 /* in the round under way: later requests of this call wait */
+  bool missed;                 /* in the pass under way: its later requests run dry */
+  bool polled;                 /* tries for all parked claims like it */
   bool parks;                  /* concluded: it found nothing and goes on waiting */
   bool internal; /* of the engine's own: not refused while closing, no answer is made */
   bool chained;  /* a failed request fails the following ones */
@@ -84,10 +87,21 @@ struct call {
   struct batch *seat; /* WAKE_LEAD: the seat it is handed */
   engine_done_fn *done;
   void *user;
-  struct arena arena; /* preps, composite arguments, copies of async arguments */
+  struct kept_link *kept; /* what holds the answers of batches that took effect in part */
+  struct arena arena;     /* preps, composite arguments, copies of async arguments */
   /* parking */
   int64_t deadline; /* engine time; 0 = the call never waits */
   struct exec_id watched;
+};
+
+/* The arena of a batch that took effect in part lives until the calls that run again are over. */
+struct kept_arena {
+  struct arena arena;
+  _Atomic uint32_t users;
+};
+struct kept_link {
+  struct kept_link *next;
+  struct kept_arena *kept;
 };
 
 struct call_list {
@@ -120,6 +134,7 @@ struct batch {
   uint32_t pending_count;
   int64_t next_due_at; /* the earliest of what the batch changed */
   bool lanes_changed;
+  struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
 
@@ -148,6 +163,9 @@ struct engine {
   _Atomic bool closing;
   /* Calls inside the engine: taken and not answered, and threads not yet out of it. */
   _Atomic uint32_t under_way;
+  /* Calls of the _async forms whose callback has not begun, and what their arguments occupy. */
+  _Atomic uint32_t async_calls;
+  _Atomic uint64_t async_bytes;
   struct call_list parked_claims, parked_watches;
   pthread_mutex_t lane_lock;
   struct lane_key *lanes[LANE_BUCKETS]; /* registered for sure */
@@ -183,6 +201,7 @@ int64_t engine_now(const struct engine *);
 void engine_log(const struct engine *, enum ff_log_level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void list_push(struct call_list *, struct call *);
+void list_push_first(struct call_list *, struct call *);
 void list_remove(struct call_list *, struct call *);
 
 /* ---- call.c ---- */
@@ -200,10 +219,14 @@ void call_defer(struct engine *, struct call *);
 void call_run_deferred(struct engine *, struct call *);
 extern const struct composite composites[OP_COUNT];
 
+/* Its callback begins: it counts no longer against the limits of async calls. */
+void call_leave_async(struct engine *, const struct call *);
 /* Releases an async call and what its result still owns. */
 void call_free_async(struct call *);
 
 /* ---- batch.c ---- */
+/* Lets go of the arenas that hold answers of the call. */
+void call_drop_kept(struct call *);
 /* Takes calls from the inbox and runs them up to the apply; false when nothing waits. */
 bool batch_begin(struct batch *);
 /* Applies, makes the answers; sleeping callers to be woken are left in batch.answered. */
@@ -249,6 +272,10 @@ void park_claim(struct engine *, struct call *); /* lock held */
  */
 struct call *parked_claim_for(struct engine *, const struct execution *);
 void parked_wake_all(struct engine *);            /* lock held */
+/* One claim of each kind tries for all that wait; when it finds work the next two of its kind try.
+ * Lock held. */
+void parked_poll(struct engine *);
+void parked_poll_next(struct engine *, const struct call *found); /* lock held */
 void parked_expire(struct engine *, int64_t now); /* lock held; async ones only */
 int64_t parked_deadline(const struct engine *);   /* lock held; of the async ones */
 enum ff_rc wait_arguments(struct engine *, struct call *, struct ff_error *) MUST_USE;

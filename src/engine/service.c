@@ -27,7 +27,8 @@ static _Thread_local bool calling_back;
 
 bool engine_in_callback(void) { return calling_back; }
 
-static void answer(struct call *c) {
+static void answer(struct engine *e, struct call *c) {
+  call_leave_async(e, c);
   calling_back = true;
   c->done(c->user, c->rc, c->rc == FF_OK ? c->out : NULL, c->rc == FF_OK ? NULL : &c->error);
   calling_back = false;
@@ -37,7 +38,7 @@ static void answer(struct call *c) {
 bool service_answer(struct engine *e) {
   bool any = false;
   for (struct call *c; (c = take_first(e, &e->deferred)); any = true) call_run_deferred(e, c);
-  for (struct call *c; (c = take_first(e, &e->answered)); any = true) answer(c);
+  for (struct call *c; (c = take_first(e, &e->answered)); any = true) answer(e, c);
   return any;
 }
 
@@ -94,14 +95,14 @@ static void due_work(struct engine *e) {
   }
 }
 
-/* Grants that die and lanes other processes change wake nobody: one claim per second tries for all
- * that wait (02 L-83). */
+/* Grants that die and lanes other processes change wake nobody: once a second one claim of each kind
+ * tries for all that wait (02 L-83). */
 static void poll_parked(struct engine *e, int64_t *last_poll) {
   int64_t now = engine_now(e);
   if (now - *last_poll < POLL_MS && !atomic_exchange(&e->hinted, false)) return;
   *last_poll = now;
   pthread_mutex_lock(&e->lock);
-  parked_wake_all(e);
+  parked_poll(e);
   if (watches_blind(e)) watches_look_again(e);
   pthread_mutex_unlock(&e->lock);
 }

@@ -9,10 +9,15 @@ void park_claim(struct engine *e, struct call *call) {
   for (uint32_t i = 0; i < call->request_count; i++) {
     struct request *r = &call->requests[i];
     r->done = r->refused;
+    r->settled = false;
     r->tries = 0;
   }
   call->state = CALL_PARKED;
-  list_push(&e->parked_claims, call);
+  if (call->polled) /* it keeps its place: nobody has waited longer */
+    list_push_first(&e->parked_claims, call);
+  else
+    list_push(&e->parked_claims, call);
+  call->polled = false;
   service_look_by(e, call);
 }
 
@@ -41,6 +46,53 @@ void parked_wake_all(struct engine *e) {
     struct call *c = e->parked_claims.first;
     list_remove(&e->parked_claims, c);
     inbox_push(e, c);
+  }
+}
+
+static const struct acquire_args *claim_args(const struct call *call) {
+  return call->requests[0].args;
+}
+
+/* Whoever finds nothing for the one finds nothing for the other. */
+static bool same_kind(const struct call *a, const struct call *b) {
+  struct ff_strs p = claim_args(a)->lane_ids, q = claim_args(b)->lane_ids;
+  if (p.count != q.count || !text_equal(claim_args(a)->capabilities, claim_args(b)->capabilities))
+    return false;
+  for (size_t i = 0; i < p.count; i++)
+    if (!text_equal(p.items[i], q.items[i])) return false;
+  return true;
+}
+
+static void poll_with(struct engine *e, struct call *call) {
+  list_remove(&e->parked_claims, call);
+  call->polled = true;
+  inbox_push(e, call);
+}
+
+#define POLL_KINDS 64
+
+/* More kinds than that: the others try themselves. */
+void parked_poll(struct engine *e) {
+  const struct call *kinds[POLL_KINDS];
+  uint32_t count = 0;
+  for (struct call *c = e->parked_claims.first, *next; c; c = next) {
+    next = c->next;
+    uint32_t k = 0;
+    while (k < count && !same_kind(kinds[k], c)) k++;
+    if (k < count) continue;
+    if (count < POLL_KINDS) kinds[count++] = c;
+    poll_with(e, c);
+  }
+}
+
+/* Two, so that n finds take log n batches. */
+void parked_poll_next(struct engine *e, const struct call *found) {
+  uint32_t more = 2;
+  for (struct call *c = e->parked_claims.first, *next; c && more; c = next) {
+    next = c->next;
+    if (!same_kind(found, c)) continue;
+    poll_with(e, c);
+    more--;
   }
 }
 

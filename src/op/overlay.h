@@ -53,6 +53,7 @@ struct overlay_run {
   uint64_t seed;     /* the same for every run of this call */
   uint32_t sequence; /* orders what is minted within a ms */
   bool read_only;
+  bool dry; /* only finds out what it reads: nothing is taken over, the answer is FF_MISS */
 };
 enum ff_rc overlay_run(struct overlay *, const struct overlay_run *, uint32_t result_size,
                        struct overlay_tag *tag, bool *wrote, struct ff_error *);

@@ -256,6 +256,7 @@ enum ff_rc overlay_run(struct overlay *o, const struct overlay_run *run, uint32_
 #ifdef FF_DEBUG_PURITY
   if (rc != FF_MISS) purity_check(&tx, run->result, result_size, e, rc);
 #endif
+  if (run->dry) rc = FF_MISS;
   if (rc == FF_OK || (rc != FF_MISS && tx.commit_on_error)) take_over(&tx, tag, wrote);
   clear_staged(&tx);
   return rc;

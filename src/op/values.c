@@ -94,6 +94,12 @@ static void own_fields(const struct ff_struct *s, void *values, struct block *b)
   }
 }
 
+size_t values_dynamic_size(const struct ff_struct *s, const void *values) {
+  struct block b = {NULL, 0};
+  own_fields(s, (void *)(uintptr_t)values, &b);
+  return b.used;
+}
+
 void values_deep_copy(const struct ff_struct *s, const void *src, void *dst,
                       struct ff_memory **memory) {
   if (dst != src) memcpy(dst, src, s->size);

@@ -21,6 +21,8 @@
  */
 void values_deep_copy(const struct ff_struct *, const void *src, void *dst,
                       struct ff_memory **memory);
+/* The size of that block. */
+size_t values_dynamic_size(const struct ff_struct *, const void *values);
 /* Releases such a block; NULL is a no-op. */
 void values_free(struct ff_memory *);
 

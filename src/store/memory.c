@@ -245,7 +245,6 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *opt
   m->store.vtable = &memory_vtable;
   m->store.traits = (struct store_traits){.backend = FF_backend_memory,
                                           .writers = 1,
-                                          .one_domain = true,
                                           .shared = true, /* by name */
                                           .durable = false,
                                           .durability = "none (memory)",
@@ -253,6 +252,7 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *opt
   m->clock_ms = options->clock_ms;
   m->clock_user = options->clock_user;
   if (options->faults) m->faults = *options->faults;
+  m->store.traits.one_domain = !m->faults.tag_groups;
   m->data = data_take(name);
   *out = &m->store;
   return FF_OK;

@@ -158,6 +158,7 @@ struct store_faults {
   /* Per group: APPLIED = run normally; CONFLICT = refuse; UNKNOWN = answer unknown, having applied
    * iff *really_apply. */
   enum store_outcome (*group)(void *user, const struct store_group *, bool *really_apply);
+  bool tag_groups; /* not a fault: one_domain is false, as on a store spread over machines */
 };
 
 struct store_options {

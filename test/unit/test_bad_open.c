@@ -340,7 +340,8 @@ static void largest_options(void **state) {
   options.flow_partitions = 65535;
   options.retention_ms = options.event_retention_ms = options.auto_reclaim_delay_ms = INT64_MAX;
   options.max_payload_bytes = UINT64_MAX;
-  options.inbox_limit = options.batch_limit = UINT32_MAX;
+  options.inbox_limit = options.batch_limit = options.async_limit = UINT32_MAX;
+  options.async_bytes_limit = UINT64_MAX;
   options.seed = UINT64_MAX;
   struct ff_engine *engine;
   assert_int_equal(ff_open("memory:bad_open", &options, &engine, &error), FF_OK);
