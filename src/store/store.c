@@ -4,30 +4,42 @@
  * Knows the schemes and nothing of what the stores do.
  */
 #include "store/calls.h"
+#include "store/module.h"
 
 #include "base/error.h"
 
+static const struct store_module_name postgres = {
+    "postgres", "PostgreSQL", "PostgreSQL's client library libpq (Debian: libpq5)"};
+
+/* Stores that are compiled in have `open`, the others a module. */
 static const struct {
   const char *scheme;
   enum ff_rc (*open)(struct ff_str rest, const struct store_options *, struct store **,
                      struct ff_error *);
-} schemes[] = {{"memory", store_memory_open}, {"sqlite", store_sqlite_open}};
+  const struct store_module_name *module;
+} schemes[] = {{"memory", store_memory_open, NULL},
+               {"sqlite", store_sqlite_open, NULL},
+               {"postgres", NULL, &postgres},
+               {"postgresql", NULL, &postgres}};
 
-#define SCHEMES_ACCEPTED "memory:[<name>] and sqlite:<path>"
+#define SCHEMES_ACCEPTED "memory:[<name>], sqlite:<path> and postgres://<user>@<host>/<database>"
 
 enum ff_rc store_open(struct ff_str url, const struct store_options *options, struct store **out,
                       struct ff_error *e) {
   static const struct store_options defaults;
   *out = NULL;
+  if (!options) options = &defaults;
   const char *colon = url.len ? memchr(url.ptr, ':', url.len) : NULL;
   if (!colon)
     return error_field(e, FF_CODE_config, "url",
                        "a store URL needs a scheme; accepted are " SCHEMES_ACCEPTED);
   struct ff_str scheme = text_of(url.ptr, (size_t)(colon - url.ptr));
   struct ff_str rest = text_of(colon + 1, url.len - scheme.len - 1);
-  for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-    if (text_equal_c(scheme, schemes[i].scheme))
-      return schemes[i].open(rest, options ? options : &defaults, out, e);
+  for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+    if (!text_equal_c(scheme, schemes[i].scheme)) continue;
+    return schemes[i].open ? schemes[i].open(rest, options, out, e)
+                           : store_module_open(schemes[i].module, url, options, out, e);
+  }
   int shown =
       scheme.len < 32 ? (int)scheme.len : 32; /* what follows may hold a password: never shown */
   return error_field(e, FF_CODE_config, "url",

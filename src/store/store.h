@@ -170,8 +170,8 @@ struct store_options {
 };
 
 /* url: "memory:", "memory:<name>", "sqlite:<path>[?mode=ro&synchronous=full|normal|off&pool=N]",
- * "sqlite::memory:". Unknown schemes and parameters: config errors naming them. Does not migrate.
- */
+ * "sqlite::memory:", "postgres://…" (a module: module.h). Unknown schemes and parameters: config
+ * errors naming them. Does not migrate. */
 enum ff_rc store_open(struct ff_str url, const struct store_options *, struct store **,
                       struct ff_error *) MUST_USE;
 enum ff_rc store_memory_open(struct ff_str name, const struct store_options *, struct store **,

@@ -71,6 +71,8 @@ static void begun_clear(struct begun *b) {
   *b = (struct begun){0};
 }
 
+static const char *foreign_to(const char *name);
+
 /* An engine with the options of the script on its store. */
 static bool open_engine(struct script *s) {
   struct ff_error error;
@@ -100,9 +102,10 @@ struct script *script_open(const char *url, const char *name) {
   s->options.log = quiet;
   if (open_engine(s)) {
     set_variable(s, "store", name, NULL);
+    set_variable(s, "foreign", foreign_to(name), NULL);
     return s;
   }
-  free(s);
+  script_close(s);
   return NULL;
 }
 
@@ -414,18 +417,29 @@ static void run_call(struct script *s) {
   s->rc = engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
 }
 
-/* The answer as every store must give it: a store's own name is written $store. */
+/* A store that this one is not: whose handles and cursors it refuses. */
+static const char *foreign_to(const char *name) {
+  return strcmp(name, "valkey") == 0 ? "postgres" : "valkey";
+}
+
+/* The answer as every store must give it: a store's own name is written $store, that of the foreign
+ * one it was handed $foreign. */
 static void record_answer(struct script *s) {
   struct buffer text;
   buffer_init(&text);
   print_answer(s, &text);
   buffer_printf(&s->transcript, "%s -> ", op_infos[s->op].name);
   const char *p = buffer_text(&text).ptr;
-  for (const char *own; (own = strstr(p, s->name)); p = own + strlen(s->name)) {
-    buffer_append(&s->transcript, p, (size_t)(own - p));
-    buffer_append_c(&s->transcript, "$store");
+  const char *foreign = foreign_to(s->name);
+  while (*p) {
+    bool own = strncmp(p, s->name, strlen(s->name)) == 0;
+    if (own || strncmp(p, foreign, strlen(foreign)) == 0) {
+      buffer_append_c(&s->transcript, own ? "$store" : "$foreign");
+      p += strlen(own ? s->name : foreign);
+    } else {
+      buffer_append_char(&s->transcript, *p++);
+    }
   }
-  buffer_append_c(&s->transcript, p);
   buffer_append_char(&s->transcript, '\n');
   buffer_fini(&text);
 }

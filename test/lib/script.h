@@ -17,7 +17,7 @@
  *       a variable from the last answer: member, member.member, list.0.member, list.count
  *       (a handle is passed on as it is by handle=$NAME, and is its JSON within other text)
  *   let NAME = TEXT
- *       a variable. $store is the name of the store, "memory" or "sqlite"
+ *       a variable. $store is the name of the store ("memory", "sqlite" …), $foreign of one it is not
  *   exec NAME [partition] [number]
  *       a variable holding a fixed execution id
  *   at 1500

@@ -1,15 +1,26 @@
 /*
  * The stores every suite runs on, as one table: a new store is a row in stores.c. A place is where
- * the data of one run lives; its label keeps the runs of a process apart.
+ * the data of one run lives; its label keeps the runs of a process apart. The server of a store is
+ * private, started with its first place and gone with the process; FF_TEST_POSTGRES names a server
+ * that runs already (its URL).
  */
 #ifndef TEST_LIB_STORES_H
 #define TEST_LIB_STORES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Index 0 is the reference the others are compared with. NULL behind the last one. */
 const char *test_store(size_t index);
-enum { TEST_STORES = 2 };
+enum { TEST_STORES = 3 };
+/* Does it live in a server? */
+bool test_store_is_server(size_t index);
+/* Starts its server, if it has one, from the main thread. Not installed: false, said loudly, and
+ * *status is what the program is to exit with when nothing else fails (servers.h). */
+bool test_store_available(size_t index, int *status);
+/* Fills `chosen` with the reference and the available stores that live in servers, or do not;
+ * answers how many there are. */
+size_t test_stores_choose(bool servers, size_t chosen[TEST_STORES], int *status);
 /* The URL of an empty place: what an earlier run left there is removed. `query` is for stores of
  * files ("" or "?…"). */
 void test_store_place(size_t index, const char *label, const char *query, char *url, size_t size);

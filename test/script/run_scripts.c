@@ -2,9 +2,12 @@
  * Runs every script of a folder on every store and compares answers and dumps: one script, one
  * expected result (DESIGN §7, P9).
  *
- * usage: run_scripts FOLDER|FILE.ff …    Ends with `N passed, N failed`.
+ * usage: run_scripts [--servers] FOLDER|FILE.ff …    Ends with `N passed, N failed`. The reference
+ * is compared with the stores that need no server; with --servers, with those that do: they start
+ * once for all scripts.
  */
 #include "test/lib/script.h"
+#include "test/lib/servers.h"
 #include "test/lib/stores.h"
 
 #include <dirent.h>
@@ -49,17 +52,19 @@ static bool same(const char *what, const char *path, size_t store, const struct 
   return true;
 }
 
+static size_t chosen[TEST_STORES], chosen_count;
+
 static bool run_file(const char *path) {
   struct outcome outcomes[TEST_STORES];
   bool ok = true;
-  for (size_t i = 0; i < TEST_STORES; i++) {
-    run_one(i, path, &outcomes[i]);
+  for (size_t i = 0; i < chosen_count; i++) {
+    run_one(chosen[i], path, &outcomes[i]);
     ok &= outcomes[i].ok;
   }
-  for (size_t i = 1; i < TEST_STORES && ok; i++)
-    ok = same("transcript", path, i, &outcomes[0].transcript, &outcomes[i].transcript) &&
-         same("dump", path, i, &outcomes[0].dump, &outcomes[i].dump);
-  for (size_t i = 0; i < TEST_STORES; i++) {
+  for (size_t i = 1; i < chosen_count && ok; i++)
+    ok = same("transcript", path, chosen[i], &outcomes[0].transcript, &outcomes[i].transcript) &&
+         same("dump", path, chosen[i], &outcomes[0].dump, &outcomes[i].dump);
+  for (size_t i = 0; i < chosen_count; i++) {
     buffer_fini(&outcomes[i].transcript);
     buffer_fini(&outcomes[i].dump);
   }
@@ -72,8 +77,11 @@ static int is_script(const struct dirent *d) {
 }
 
 int main(int argc, char **argv) {
-  int passed = 0, failed = 0;
-  for (int i = 1; i < argc; i++) {
+  int passed = 0, failed = 0, missing = 0;
+  bool servers = argc > 1 && strcmp(argv[1], "--servers") == 0;
+  chosen_count = test_stores_choose(servers, chosen, &missing);
+  if (missing && chosen_count == 1) return missing;
+  for (int i = 1 + servers; i < argc; i++) {
     struct dirent **names;
     int n = scandir(argv[i], &names, is_script, alphasort);
     if (n < 0) {
@@ -89,5 +97,5 @@ int main(int argc, char **argv) {
     free(names);
   }
   printf("%d passed, %d failed\n", passed, failed);
-  return failed || !passed;
+  return failed || !passed ? 1 : missing == SERVER_SKIP ? 0 : missing;
 }

@@ -2,8 +2,10 @@
  * The same random history on every store: identical answers after every call, identical dumps
  * (DESIGN §7, P9).
  *
- * usage: differential [--seed N] [--count N] [--steps N] [--verbose]
+ * usage: differential [--servers] [--seed N] [--count N] [--steps N] [--verbose]
  *
+ * The reference is compared with the stores that need no server, or with --servers with those that
+ * do.
  * Every store gets a manual engine, one injected clock, one seed and a history of its own; equal
  * answers keep the histories in step. SQLite runs with synchronous=off: this test compares what
  * operations do, and thousands of small commits would only measure the disk; what survives a crash
@@ -19,7 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STORES TEST_STORES
+static size_t chosen[TEST_STORES];
+static int stores; /* how many of them */
 
 struct side {
   struct engine *engine;
@@ -30,7 +33,7 @@ struct run {
   uint64_t seed;
   int64_t clock;
   uint32_t steps, step;
-  struct side sides[STORES];
+  struct side sides[TEST_STORES];
   bool verbose;
 };
 
@@ -58,7 +61,7 @@ static void side_open(struct run *r, int i) {
   struct history_options history = {
       .seed = r->seed, .reads = true, .spoils = true, .strands = true};
   char url[640];
-  test_store_place((size_t)i, "differential", "?synchronous=off", url, sizeof url);
+  test_store_place(chosen[i], "differential", "?synchronous=off", url, sizeof url);
   if (engine_open(ff_text(url), &options, &side->engine, &error) != FF_OK) {
     fprintf(stderr, "%s: %s: %s\n", url, ff_code_name(error.code), error.detail);
     exit(2);
@@ -69,7 +72,7 @@ static void side_open(struct run *r, int i) {
 static void side_close(struct run *r, int i) {
   engine_close(r->sides[i].engine);
   history_free(r->sides[i].history);
-  test_store_remove((size_t)i, "differential");
+  test_store_remove(chosen[i], "differential");
 }
 
 /* ---- comparing ---- */
@@ -80,25 +83,25 @@ static bool same_as_first(struct run *r, const char *what, struct buffer *texts,
   while (*p && *p == *q) p++, q++;
   while (p > buffer_text(&texts[0]).ptr && p[-1] != '\n') p--, q--;
   printf("DIFFERENCE seed %llu step %u: %s\n", (unsigned long long)r->seed, r->step, what);
-  printf("  %s: %.*s\n  %s: %.*s\n", test_store(0), (int)strcspn(p, "\n"), p, test_store(i),
-         (int)strcspn(q, "\n"), q);
+  printf("  %s: %.*s\n  %s: %.*s\n", test_store(chosen[0]), (int)strcspn(p, "\n"), p,
+         test_store(chosen[i]), (int)strcspn(q, "\n"), q);
   return false;
 }
 
 static bool same(struct run *r, const char *what, struct buffer *texts) {
-  for (size_t i = 1; i < STORES; i++)
+  for (size_t i = 1; i < (size_t)stores; i++)
     if (!same_as_first(r, what, texts, i)) return false;
   return true;
 }
 
 static bool same_dumps(struct run *r) {
-  struct buffer dumps[STORES];
-  for (int i = 0; i < STORES; i++) {
+  struct buffer dumps[TEST_STORES];
+  for (int i = 0; i < stores; i++) {
     buffer_init(&dumps[i]);
     engine_dump(r->sides[i].engine, &dumps[i]);
   }
   bool ok = same(r, "dump", dumps);
-  for (int i = 0; i < STORES; i++) buffer_fini(&dumps[i]);
+  for (int i = 0; i < stores; i++) buffer_fini(&dumps[i]);
   return ok;
 }
 
@@ -124,9 +127,9 @@ static void call_side(struct run *r, int i, struct buffer *text, char *name, siz
 }
 
 static bool step_call(struct run *r) {
-  struct buffer texts[STORES];
+  struct buffer texts[TEST_STORES];
   char name[64];
-  for (int i = 0; i < STORES; i++) {
+  for (int i = 0; i < stores; i++) {
     buffer_init(&texts[i]);
     call_side(r, i, &texts[i], name, sizeof name);
   }
@@ -134,18 +137,18 @@ static bool step_call(struct run *r) {
     printf("%4u %lld %s\n", r->step, (long long)(r->clock - HISTORY_START),
            buffer_text(&texts[0]).ptr);
   bool ok = same(r, name, texts);
-  for (int i = 0; i < STORES; i++) buffer_fini(&texts[i]);
+  for (int i = 0; i < stores; i++) buffer_fini(&texts[i]);
   return ok;
 }
 
 /* Time passes; sometimes the engines do what has fallen due. */
 static void step_time(struct run *r) {
   int64_t later = r->clock;
-  for (int i = 0; i < STORES; i++) later = history_later(r->sides[i].history, r->clock);
+  for (int i = 0; i < stores; i++) later = history_later(r->sides[i].history, r->clock);
   r->clock = later;
   bool due = false;
-  for (int i = 0; i < STORES; i++) due = history_dice(r->sides[i].history, 3) == 0;
-  for (int i = 0; due && i < STORES; i++)
+  for (int i = 0; i < stores; i++) due = history_dice(r->sides[i].history, 3) == 0;
+  for (int i = 0; due && i < stores; i++)
     for (int n = 0; n < 100 && engine_step(r->sides[i].engine, r->clock); n++) {
     }
   if (r->verbose)
@@ -155,10 +158,10 @@ static void step_time(struct run *r) {
 static bool run_history(struct run *r) {
   bool ok = true;
   r->clock = HISTORY_START;
-  for (int i = 0; i < STORES; i++) side_open(r, i);
+  for (int i = 0; i < stores; i++) side_open(r, i);
   for (r->step = 1; ok && r->step <= r->steps; r->step++) {
     bool time = false;
-    for (int i = 0; i < STORES; i++) time = history_dice(r->sides[i].history, 100) < 18;
+    for (int i = 0; i < stores; i++) time = history_dice(r->sides[i].history, 100) < 18;
     if (time)
       step_time(r);
     else
@@ -166,7 +169,7 @@ static bool run_history(struct run *r) {
     if (ok && r->step % 50 == 0) ok = same_dumps(r);
   }
   if (ok) ok = same_dumps(r);
-  for (int i = 0; i < STORES; i++) side_close(r, i);
+  for (int i = 0; i < stores; i++) side_close(r, i);
   return ok;
 }
 
@@ -195,7 +198,8 @@ static uint64_t number(const char *text) { return text ? strtoull(text, NULL, 10
 
 int main(int argc, char **argv) {
   uint64_t seed = 1, count = 0, steps = 150, differences = 0, calls = 0;
-  bool verbose = false, one = false;
+  bool verbose = false, one = false, servers = false;
+  int missing = 0;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--seed") == 0)
       seed = number(argv[++i]), one = true;
@@ -205,18 +209,24 @@ int main(int argc, char **argv) {
       steps = number(argv[++i]);
     else if (strcmp(argv[i], "--verbose") == 0)
       verbose = true;
+    else if (strcmp(argv[i], "--servers") == 0)
+      servers = true;
     else
       return fprintf(stderr,
-                     "usage: differential [--seed N] [--count N] [--steps N] [--verbose]\n"),
+                     "usage: differential [--servers] [--seed N] [--count N] [--steps N] "
+                     "[--verbose]\n"),
              2;
   }
+  stores = (int)test_stores_choose(servers, chosen, &missing);
+  if (missing && stores == 1) return missing;
   if (!count) count = one ? 1 : getenv("FF_SOAK") ? 10000 : 500;
   for (uint64_t i = 0; i < count && differences < 3; i++) {
     struct run r = {.seed = seed + i, .steps = (uint32_t)steps, .verbose = verbose};
     if (!run_history(&r)) {
       differences++;
-      printf("again: differential --seed %llu --steps %llu --verbose\n",
-             (unsigned long long)(seed + i), (unsigned long long)steps);
+      printf("again: differential%s --seed %llu --steps %llu --verbose\n",
+             servers ? " --servers" : "", (unsigned long long)(seed + i),
+             (unsigned long long)steps);
     }
   }
   for (int op = 0; op < OP_COUNT; op++) calls += calls_of[op];
@@ -227,5 +237,5 @@ int main(int argc, char **argv) {
       printf("%-32s %8llu calls %8llu succeeded\n", op_infos[op].name,
              (unsigned long long)calls_of[op], (unsigned long long)successes_of[op]);
   if (count >= 200 && uncovered()) return 1;
-  return differences != 0;
+  return differences != 0 || missing == 1;
 }

@@ -9,7 +9,6 @@
 #include <pthread.h>
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static int64_t world_clock(void *user) { return atomic_load((_Atomic int64_t *)user); }
 
@@ -59,40 +58,21 @@ void turn_close(struct turn *t) {
   store_close(t->store);
 }
 
-/* ---- where a check's store lives ---- */
-
-static void file_name(struct world *w, unsigned number) {
-  const char *folder = getenv("TMPDIR");
-  snprintf(w->url, sizeof w->url, "sqlite:%s/conformance-%ld-%u.db",
-           folder && strlen(folder) < 200 ? folder : ".", (long)getpid(), number);
-}
-
-static void remove_files(const struct world *w) {
-  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal", ".lock"};
-  char path[400];
-  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-    snprintf(path, sizeof path, "%s%s", w->url + strlen("sqlite:"), suffixes[i]);
-    (void)unlink(path);
-  }
-}
+/* ---- checks ---- */
 
 struct one {
   const struct conformance_check *check;
-  const char *scheme;
+  size_t store;
   struct world *world;
 };
 
 static int set_up(void **state) {
-  static unsigned number;
   struct one *one = *state;
   struct world *w = one->world = heap_zalloc(sizeof *w);
-  w->scheme = one->scheme;
+  w->scheme = test_store(one->store);
   atomic_init(&w->clock, CLOCK_START);
   arena_init(&w->arena);
-  if (world_is(w, "memory"))
-    snprintf(w->url, sizeof w->url, "memory:conformance-%u", ++number);
-  else
-    file_name(w, ++number);
+  test_store_place(one->store, "conformance", "", w->url, sizeof w->url);
   world_open(w);
   return 0;
 }
@@ -105,7 +85,7 @@ static void run(void **state) {
 static int tear_down(void **state) {
   struct one *one = *state;
   if (one->world->store) world_close(one->world);
-  if (world_is(one->world, "sqlite")) remove_files(one->world);
+  test_store_remove(one->store, "conformance");
   arena_fini(&one->world->arena);
   free(one->world);
   one->world = NULL;
@@ -117,47 +97,29 @@ static int tear_down(void **state) {
 static const struct conformance_check *const tables[] = {
     checks_writes, checks_fields, checks_scans, checks_log, checks_sessions, checks_faults};
 
-/* A store that is not there is a failure where everything must be there, and loudly skipped
- * elsewhere (DESIGN §7). */
-static bool available(const char *scheme, int *failures) {
-  struct store *store;
-  struct ff_error error = {0};
-  char url[32];
-  snprintf(url, sizeof url, "%s:probe?none=1", scheme);
-  enum ff_rc rc = store_open(ff_text(url), NULL, &store, &error);
-  if (rc == FF_OK) store_close(store);
-  if (rc != FF_UNAVAILABLE) return true;
-  const char *ci = getenv("CI");
-  bool must = ci && strcmp(ci, "true") == 0;
-  fprintf(stderr, "\n**** %s: the %s store is not available: %s ****\n\n",
-          must ? "FAILED" : "SKIPPED", scheme, error.detail);
-  *failures += must;
-  return false;
-}
-
-static int run_scheme(const char *scheme) {
-  int where = strcmp(scheme, "memory") == 0 ? ON_MEMORY : ON_SQLITE;
+static int run_store(size_t store) {
+  static const int where[] = {ON_MEMORY, ON_SQLITE, ON_POSTGRES};
   struct CMUnitTest tests[256];
   static struct one ones[256];
   size_t count = 0;
   for (size_t t = 0; t < ARRAY_LEN(tables); t++)
     for (const struct conformance_check *c = tables[t]; c->name; c++) {
-      if (c->where != ON_ALL && c->where != where) continue;
+      if (!(c->where & where[store])) continue;
       INVARIANT(count < ARRAY_LEN(ones));
-      ones[count] = (struct one){.check = c, .scheme = scheme};
+      ones[count] = (struct one){.check = c, .store = store};
       tests[count] = (struct CMUnitTest){c->name, run, set_up, tear_down, &ones[count]};
       count++;
     }
-  printf("\n---- %s ----\n", scheme);
-  return _cmocka_run_group_tests(scheme, tests, count, NULL, NULL);
+  printf("\n---- %s ----\n", test_store(store));
+  return _cmocka_run_group_tests(test_store(store), tests, count, NULL, NULL);
 }
 
 /* conformance [SCHEME [NAME]]: NAME as cmocka's filter, for example *trim* */
 int main(int argc, char **argv) {
-  int failures = 0;
+  int failures = 0, missing = 0;
   if (argc > 2) cmocka_set_test_filter(argv[2]);
   for (size_t i = 0; i < TEST_STORES; i++)
-    if ((argc < 2 || strcmp(argv[1], test_store(i)) == 0) && available(test_store(i), &failures))
-      failures += run_scheme(test_store(i));
-  return failures != 0;
+    if ((argc < 2 || strcmp(argv[1], test_store(i)) == 0) && test_store_available(i, &missing))
+      failures += run_store(i);
+  return failures != 0 || missing == 1;
 }

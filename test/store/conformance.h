@@ -33,11 +33,17 @@ struct world {
   struct ff_error error;
 };
 
-enum { ON_ALL, ON_MEMORY, ON_SQLITE };
+enum {
+  ON_MEMORY = 1,
+  ON_SQLITE = 2,
+  ON_POSTGRES = 4,
+  ON_ALL = 255,
+  ON_LASTING = ON_ALL & ~ON_MEMORY /* keeps what it holds when nobody has it open */
+};
 struct conformance_check {
   const char *name; /* with the rules it stands for */
   void (*run)(struct world *);
-  int where;
+  int where; /* bits */
 };
 extern const struct conformance_check checks_writes[], checks_fields[], checks_scans[],
     checks_log[], checks_sessions[], checks_faults[]; /* each ends in {0} */
