@@ -63,7 +63,8 @@ struct ff_open_options {
  * NULL for the durable default file (flowfabric.db in $FF_DATA_DIR, else in the XDG state
  * directory). Parameters of sqlite: mode=ro, synchronous=full|normal|off, pool=N. options NULL =
  * all defaults. error may be NULL. On success *out must be closed with ff_close. Blocks while it
- * opens; any thread.
+ * opens; any thread. A new store gets a secret for waitpoint tokens: $FF_WAITPOINT_HMAC_SECRET (hex
+ * digits, better 64), else a random one; a stored one stays (03 §12.6).
  *
  * Errors: config (unknown scheme or parameter, bad option), requires_dev_mode, transport (cannot
  * open; the detail names the path), store_busy (another process owns the file; the detail names
@@ -150,11 +151,13 @@ enum ff_field_type {
   FF_FIELD_LIST,   /* { const struct X *items; size_t count; } of structs described by `fields` */
   FF_FIELD_ERROR   /* struct ff_error, in the slots of many-forms */
 };
+/* `words` of a text that is a credential: forms meant for people and logs never show it. */
+#define FF_FIELD_SECRET (-2)
 struct ff_field {
   const char *name;
   enum ff_field_type type;
   uint32_t offset;
-  int words;                      /* enum ff_word_enum, -1 when not a word */
+  int words;                      /* enum ff_word_enum; -1 when not a word, or FF_FIELD_SECRET */
   const struct ff_struct *fields; /* of STRUCT and LIST, else NULL */
 };
 struct ff_struct {

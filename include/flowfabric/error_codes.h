@@ -54,6 +54,27 @@
   X(no_memory, FF_NO_MEMORY, FF_CLASS_RETRYABLE)                               \
   X(stream_closed, FF_STATE, FF_CLASS_TERMINAL)                                \
   X(stale_owner_cannot_append, FF_STATE, FF_CLASS_TERMINAL)                    \
-  X(retention_limit_exceeded, FF_VALIDATION, FF_CLASS_TERMINAL)
+  X(retention_limit_exceeded, FF_VALIDATION, FF_CLASS_TERMINAL)                \
+  X(waitpoint_not_found, FF_NOT_FOUND, FF_CLASS_TERMINAL)                      \
+  X(signal_limit_exceeded, FF_VALIDATION, FF_CLASS_TERMINAL)                   \
+  X(missing_token, FF_VALIDATION, FF_CLASS_TERMINAL)                           \
+  X(invalid_token, FF_VALIDATION, FF_CLASS_TERMINAL)                           \
+  X(token_expired, FF_VALIDATION, FF_CLASS_TERMINAL)                           \
+  X(hmac_secret_not_initialized, FF_VALIDATION, FF_CLASS_TERMINAL)             \
+  X(invalid_secret, FF_VALIDATION, FF_CLASS_TERMINAL)                          \
+  X(waitpoint_not_token_bound, FF_VALIDATION, FF_CLASS_TERMINAL)               \
+  X(invalid_waitpoint_for_execution, FF_VALIDATION, FF_CLASS_TERMINAL)         \
+  X(invalid_kid, FF_VALIDATION, FF_CLASS_TERMINAL)                             \
+  X(invalid_secret_hex, FF_VALIDATION, FF_CLASS_TERMINAL)                      \
+  X(invalid_grace_ms, FF_VALIDATION, FF_CLASS_TERMINAL)                        \
+  X(waitpoint_already_exists, FF_CONFLICT, FF_CLASS_INFORMATIONAL)             \
+  X(rotation_conflict, FF_CONFLICT, FF_CLASS_TERMINAL)                         \
+  X(already_suspended, FF_STATE, FF_CLASS_INFORMATIONAL)                       \
+  X(execution_not_suspended, FF_STATE, FF_CLASS_INFORMATIONAL)                 \
+  X(already_satisfied, FF_STATE, FF_CLASS_INFORMATIONAL)                       \
+  X(waitpoint_closed, FF_STATE, FF_CLASS_INFORMATIONAL)                        \
+  X(waitpoint_not_pending, FF_STATE, FF_CLASS_INFORMATIONAL)                   \
+  X(pending_waitpoint_expired, FF_STATE, FF_CLASS_INFORMATIONAL)               \
+  X(target_not_signalable, FF_STATE, FF_CLASS_TERMINAL)
 
 #endif

@@ -11,6 +11,7 @@
 #include "flowfabric/lifecycle.h"
 #include "flowfabric/read.h"
 #include "flowfabric/schedule.h"
+#include "flowfabric/signal.h"
 #include "flowfabric/stream.h"
 #include "flowfabric/words.h"
 

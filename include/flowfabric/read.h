@@ -41,6 +41,7 @@ struct ff_execution {
   struct ff_str progress_message;
   int64_t progress_updated_at;
   struct ff_pairs tags; /* sorted */
+  struct ff_id current_suspension_id, current_waitpoint_id; /* "" unless suspended */
 };
 struct ff_executions {
   const struct ff_execution *items;
@@ -267,6 +268,10 @@ struct ff_event {
   int64_t expires_at;
   struct ff_str tag_key, tag_value; /* tag attached */
   struct ff_str details;            /* JSON */
+  uint8_t signal_delivery;          /* enum ff_signal_delivery, none = no signal part (05 B.6) */
+  uint8_t observed_effect;          /* enum ff_signal_effect: what exactly the signal did */
+  struct ff_id signal_id, waitpoint_id;
+  struct ff_str source_identity; /* of the signal; absent when empty */
 };
 struct ff_events {
   const struct ff_event *items;

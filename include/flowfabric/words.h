@@ -49,9 +49,17 @@ extern "C" {
 /* Why an attempt's stream ended (05 A.7); what a frame is, and how it is kept (05 A.2). */
 #define FF_WORDS_stream_close(X)                                                                                   \
   X(none) X(attempt_success) X(attempt_failure) X(attempt_cancelled) X(expired) X(lease_expired) X(lease_revoked)  \
-  X(reclaimed)
+  X(reclaimed) X(suspension_timeout)
 #define FF_WORDS_frame_kind(X) X(event) X(stdout) X(stderr) X(blob)
 #define FF_WORDS_frame_mode(X) X(durable) X(summary)
+/* Waitpoints and signals (03 §2): what ended a suspension; what a signal did; what its event says in short. */
+#define FF_WORDS_waitpoint_state(X) X(pending) X(active) X(closed)
+#define FF_WORDS_resume_trigger(X) X(none) X(signal) X(operator) X(auto_resume) X(timeout)
+#define FF_WORDS_signal_effect(X)                                                                                  \
+  X(none) X(resume_condition_satisfied) X(appended_to_waitpoint) X(appended_to_waitpoint_duplicate) X(no_op)       \
+  X(signal_ignored_not_in_condition) X(signal_ignored_matcher_failed) X(buffered_for_pending_waitpoint)            \
+  X(timeout_auto_resume) X(duplicate)
+#define FF_WORDS_signal_delivery(X) X(none) X(satisfied) X(buffered) X(deduped)
 /* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
   X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
@@ -59,13 +67,15 @@ extern "C" {
   X(reclaim_cap_exceeded) X(grant_not_found) X(reclaimed) X(not_due) X(marked_expired) X(expired)                  \
   X(already_terminal) X(not_found) X(promoted) X(not_yet_due) X(cleaned) X(blocked) X(rejected) X(unblocked)       \
   X(held) X(already_held) X(released) X(set) X(already_set) X(changed) X(replayed) X(renewed) X(updated)           \
-  X(registered) X(already_registered) X(purged) X(applied) X(refused) X(timed_out)
+  X(registered) X(already_registered) X(purged) X(applied) X(refused) X(timed_out)                                 \
+  X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)
 
 #define FF_WORD_ENUMS(X)                                                                                           \
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
-  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(outcome)
+  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(waitpoint_state) X(resume_trigger)                  \
+  X(signal_effect) X(signal_delivery) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -90,6 +100,10 @@ extern "C" {
 #define FF_WORD_VALUE_stream_close(w) FF_stream_close_##w,
 #define FF_WORD_VALUE_frame_kind(w) FF_frame_kind_##w,
 #define FF_WORD_VALUE_frame_mode(w) FF_frame_mode_##w,
+#define FF_WORD_VALUE_waitpoint_state(w) FF_waitpoint_state_##w,
+#define FF_WORD_VALUE_resume_trigger(w) FF_resume_trigger_##w,
+#define FF_WORD_VALUE_signal_effect(w) FF_signal_effect_##w,
+#define FF_WORD_VALUE_signal_delivery(w) FF_signal_delivery_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)

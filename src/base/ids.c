@@ -87,6 +87,13 @@ enum ff_rc uuid_parse_field(struct ff_str text, const char *field, struct uuid *
                      "InvalidUuid: a uuid has 36 characters, hyphenated");
 }
 
+enum ff_rc own_uuid_parse(struct ff_str text, const char *field, struct uuid *out,
+                          struct ff_error *e) {
+  enum ff_rc rc = uuid_parse_field(text, field, out, e);
+  if (rc != FF_OK || !uuid_is_nil(*out)) return rc;
+  return error_field(e, FF_CODE_invalid_input, field, "must not be the nil uuid");
+}
+
 /* ---- partitions ---- */
 
 enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,

@@ -29,6 +29,9 @@ void exec_id_format(struct exec_id id, struct ff_id *out);
 void uuid_format_id(struct uuid u, struct ff_id *out); /* nil gives "" */
 enum ff_rc uuid_parse_field(struct ff_str text, const char *field, struct uuid *out,
                             struct ff_error *e) MUST_USE;
+/* The same, and nil is refused: records say absent by it. */
+enum ff_rc own_uuid_parse(struct ff_str text, const char *field, struct uuid *out,
+                          struct ff_error *e) MUST_USE;
 /* `{fp:N}` of PT-9: only the flow family is accepted here; causes in the detail. */
 enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,
                            uint16_t *out, struct ff_error *e) MUST_USE;

@@ -240,6 +240,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   }
   TRY(seats_open(e, error));
   TRY(check_deployment(e, error));
+  TRY(secret_seed(e, error));
   TRY(lanes_seed(e, error));
   TRY(e->store->vtable->listen(e->store, hinted, e, error));
   e->listening = true;

@@ -147,6 +147,7 @@ struct turn {
 struct lane_key;
 #define LANE_BUCKETS 256
 #define SEATS_MAX 8
+#define SCANNERS_MAX 16
 struct engine {
   struct store *store;
   struct op_config config;
@@ -190,7 +191,7 @@ struct engine {
   _Atomic bool housekeeping;
   int64_t step_now;
   int64_t next_sweep;
-  struct scanner_stats scanners[8]; /* by enum scanner_id */
+  struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
   _Atomic uint64_t batches, operations, rounds, reruns, conflicts, reads, unknowns;
@@ -301,6 +302,7 @@ enum scanner_id {
   SCANNER_TIMEOUT,
   SCANNER_DEADLINE,
   SCANNER_RECLAIM,
+  SCANNER_WAITPOINT,
   SCANNER_PURGE,
   SCANNER_DEDUP,
   SCANNER_OUTBOX,
@@ -332,6 +334,10 @@ enum ff_rc run_scanner_run(struct engine *, const void *args, void *result,
                            struct ff_error *) MUST_USE;
 enum ff_rc engine_stats_run(struct engine *, const void *args, void *result,
                             struct ff_error *) MUST_USE;
+
+/* ---- secret.c ---- */
+/* The key store of waitpoint tokens gets its first secret, unless it has one (03 K-10, K-11). */
+enum ff_rc secret_seed(struct engine *, struct ff_error *) MUST_USE;
 
 /* ---- lanes.c ---- */
 bool lane_known(struct engine *, struct ff_str lane, struct ff_str requirement);

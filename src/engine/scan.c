@@ -12,10 +12,11 @@
 
 const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter", "lease_expiry",      "attempt_timeout", "execution_deadline",
-    "auto_reclaim",     "retention_trimmer", "dedup_sweep",     "outbox_trimmer"};
+    "auto_reclaim",     "pending_wp_expiry", "retention_trimmer", "dedup_sweep", "outbox_trimmer"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
-const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000,
-                                                      1000, 60000, 60000, 60000};
+const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,
+                                                      5000, 60000, 60000, 60000};
+static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {
   switch (kind) {
@@ -24,6 +25,7 @@ static enum scanner_id scanner_of(enum due_kind kind) {
     case DUE_ATTEMPT_TIMEOUT: return SCANNER_TIMEOUT;
     case DUE_DEADLINE: return SCANNER_DEADLINE;
     case DUE_AUTO_RECLAIM: return SCANNER_RECLAIM;
+    case DUE_WAITPOINT: return SCANNER_WAITPOINT;
     case DUE_PURGE:
     case DUE_STALE:
     case DUE_NONE: break;
@@ -66,6 +68,11 @@ static struct request *request_for(struct engine *e, struct call *call,
     struct purge_execution_args *args = ARENA_NEW(a, struct purge_execution_args);
     *args = (struct purge_execution_args){sizeof *args, item->execution, -1};
     return call_request(e, call, OP_purge_execution, args);
+  }
+  if (item->kind == DUE_WAITPOINT) {
+    struct expire_waitpoints_args *args = ARENA_NEW(a, struct expire_waitpoints_args);
+    *args = (struct expire_waitpoints_args){sizeof *args, item->execution};
+    return call_request(e, call, OP_expire_waitpoints, args);
   }
   if (item->kind == DUE_STALE) {
     struct refresh_due_args *args = ARENA_NEW(a, struct refresh_due_args);

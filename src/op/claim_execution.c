@@ -32,13 +32,6 @@ static enum ff_rc check_ttl(uint64_t ttl_ms, const char *field, struct ff_error 
   return error_field(e, FF_CODE_invalid_input, field, "must be greater than 0");
 }
 
-static enum ff_rc parse_own_id(struct ff_str text, const char *field, struct uuid *out,
-                               struct ff_error *e) {
-  TRY(uuid_parse_field(text, field, out, e));
-  if (!uuid_is_nil(*out)) return FF_OK;
-  return error_field(e, FF_CODE_invalid_input, field, "must not be the nil uuid");
-}
-
 static void declare_claim(struct declare *d, const void *args, const void *prep) {
   const struct claim_prep *p = prep;
   (void)args;
@@ -108,9 +101,9 @@ static enum ff_rc claim_prepare(const struct op_config *config, const void *args
   (void)arena;
   TRY(check_claimer(config, a->execution_id, a->worker_id, a->worker_instance_id, a->lane_id, p,
                     e));
-  TRY(parse_own_id(a->lease_id, "lease_id", &p->lease_id, e));
+  TRY(own_uuid_parse(a->lease_id, "lease_id", &p->lease_id, e));
   TRY(check_ttl(a->lease_ttl_ms, "lease_ttl_ms", e));
-  TRY(parse_own_id(a->attempt_id, "attempt_id", &p->attempt_id, e));
+  TRY(own_uuid_parse(a->attempt_id, "attempt_id", &p->attempt_id, e));
   return text_check(a->attempt_policy_json, "attempt_policy_json", POLICY_JSON_MAX_BYTES, e);
 }
 
@@ -164,7 +157,7 @@ static enum ff_rc resumed_prepare(const struct op_config *config, const void *ar
   (void)arena;
   TRY(check_claimer(config, a->execution_id, a->worker_id, a->worker_instance_id, a->lane_id, p,
                     e));
-  TRY(parse_own_id(a->lease_id, "lease_id", &p->lease_id, e));
+  TRY(own_uuid_parse(a->lease_id, "lease_id", &p->lease_id, e));
   return check_ttl(a->lease_ttl_ms, "lease_ttl_ms", e);
 }
 

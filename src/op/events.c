@@ -26,10 +26,15 @@ static struct ff_event view_event(const struct event *v) {
       .tag_key = v->tag_key,
       .tag_value = v->tag_value,
       .details = v->details,
+      .signal_delivery = v->signal_delivery,
+      .observed_effect = v->observed_effect,
+      .source_identity = v->source_identity,
   };
   exec_id_format((struct exec_id){v->partition, v->execution_id}, &out.execution_id);
   uuid_format_id(v->lease_id, &out.lease_id);
   uuid_format_id(v->attempt_id, &out.attempt_id);
+  uuid_format_id(v->signal_id, &out.signal_id);
+  uuid_format_id(v->waitpoint_id, &out.waitpoint_id);
   return out;
 }
 

@@ -74,6 +74,7 @@ enum due_kind execution_due(const struct execution *x, const struct op_config *c
     return kind;
   }
   if (x->execution_deadline_at) due_consider(&kind, due_at, DUE_DEADLINE, x->execution_deadline_at);
+  if (x->pending_waitpoints) due_consider(&kind, due_at, DUE_WAITPOINT, x->waitpoint_due_at);
   if (x->lifecycle_phase == FF_lifecycle_phase_active) {
     if (x->attempt_timeout_at)
       due_consider(&kind, due_at, DUE_ATTEMPT_TIMEOUT, x->attempt_timeout_at);

@@ -20,7 +20,7 @@ bool execution_has_current_attempt(const struct execution *);
  * gives INT64_MAX. The earliest of the clocks that run in its state: delay_until; lease_expires_at
  * while leased; lost lease + auto-reclaim delay (a live grant defers it to grant_expires_at);
  * attempt_timeout_at while active; execution_deadline_at while not terminal; purge_at while
- * terminal. */
+ * terminal; the first pending waitpoint. */
 enum due_kind execution_due(const struct execution *, const struct op_config *, int64_t *due_at);
 /* When a lost lease goes back to the queue: after the delay of PO-16, not before a grant on it dies
  * (L-147a); INT64_MAX = never. */

@@ -17,6 +17,10 @@
   {                                                                       \
 #member, FF_FIELD_WORD, offsetof(type, member), FF_WORD_##words, NULL \
   }
+#define FIELD_SECRET(type, member)                                              \
+  {                                                                             \
+#member, FF_FIELD_TEXT, offsetof(type, member), FF_FIELD_SECRET, NULL       \
+  }
 #define FIELD_OF(type, kind, member, struct_)                        \
   {                                                                  \
 #member, FF_FIELD_##kind, offsetof(type, member), -1, &(struct_) \

@@ -54,7 +54,8 @@ STRUCT_TABLE(op_struct_execution, ff_execution,
              FIELD(S, TEXT, cancellation_reason), FIELD(S, TEXT, cancelled_by),
              FIELD(S, BOOL, has_progress), FIELD(S, U32, progress_percent),
              FIELD(S, TEXT, progress_message), FIELD(S, I64, progress_updated_at),
-             FIELD(S, PAIRS, tags));
+             FIELD(S, PAIRS, tags), FIELD(S, ID, current_suspension_id),
+             FIELD(S, ID, current_waitpoint_id));
 #undef S
 
 #define S struct ff_attempt
@@ -81,7 +82,10 @@ STRUCT_TABLE(op_struct_event, ff_event,
              FIELD(S, ID, lease_id), FIELD(S, U64, lease_epoch), FIELD(S, ID, attempt_id),
              FIELD(S, U32, attempt_index), FIELD(S, TEXT, worker_id),
              FIELD(S, TEXT, worker_instance_id), FIELD(S, TEXT, reason), FIELD(S, I64, expires_at),
-             FIELD(S, TEXT, tag_key), FIELD(S, TEXT, tag_value), FIELD(S, TEXT, details));
+             FIELD(S, TEXT, tag_key), FIELD(S, TEXT, tag_value), FIELD(S, TEXT, details),
+             FIELD_WORD(S, signal_delivery, signal_delivery),
+             FIELD_WORD(S, observed_effect, signal_effect), FIELD(S, ID, signal_id),
+             FIELD(S, ID, waitpoint_id), FIELD(S, TEXT, source_identity));
 #undef S
 
 #define S struct ff_execution_ref

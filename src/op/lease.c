@@ -6,7 +6,7 @@
  * that is stopped is set to 0 and a text that no longer holds to absent, so that the cold part of
  * an idle execution stays empty.
  */
-#include "op/execution.h"
+#include "op/waitpoint.h"
 
 static const struct ff_str absent;
 
@@ -275,6 +275,7 @@ static int64_t purge_time(struct tx *tx, const struct execution *x) {
 enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_terminal_outcome outcome,
                                enum ff_attempt_lifecycle open_attempt, struct event *event) {
   TRY(grant_drop(tx, x));
+  TRY(waitpoints_close_pending(tx, x, TEXT_LIT("execution_terminal")));
   if (attempt_is_open(x)) attempt_end(tx, x, open_attempt, absent, absent);
   struct execution_vector ended = {
       FF_lifecycle_phase_terminal,

@@ -92,6 +92,23 @@ struct refresh_due_result {
   struct ff_memory *memory;
   uint8_t outcome; /* updated, not_found */
 };
+struct expire_waitpoints_args {
+  uint32_t size;
+  struct exec_id execution;
+};
+struct expire_waitpoints_result {
+  struct ff_memory *memory;
+  uint32_t count; /* closed */
+};
+struct install_secret_args {
+  uint32_t size;
+  struct ff_bytes secret;
+  bool configured; /* by somebody who wants to know that another one is stored: invalid_secret */
+};
+struct install_secret_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* seeded, already_seeded */
+};
 struct drop_idempotency_args {
   uint32_t size;
   uint16_t partition;
@@ -110,6 +127,7 @@ enum due_kind {
   DUE_DEADLINE,
   DUE_AUTO_RECLAIM,
   DUE_PURGE,
+  DUE_WAITPOINT, /* of those no suspension uses */
   DUE_STALE /* the stored time rests on another configuration: not due after all */
 };
 struct due_item {

@@ -95,6 +95,38 @@ static enum ff_rc delete_streams(struct tx *tx, const struct execution *x) {
   return delete_all_of(tx, &frames, RECORD_KIND_frame);
 }
 
+#define PURGE_SIGNALS_AT_ONCE 20000
+
+static uint32_t at_once(uint64_t count) {
+  return count < PURGE_SIGNALS_AT_ONCE ? (uint32_t)count + 1 : PURGE_SIGNALS_AT_ONCE;
+}
+
+/* Suspension, waitpoints, signals and what remembers them; how many there are is known. */
+static enum ff_rc delete_waiting(struct tx *tx, const struct execution *x) {
+  struct suspension key = {.partition = x->partition, .execution_id = x->id};
+  struct waitpoint waitpoint = {.partition = x->partition, .execution_id = x->id};
+  struct signal signal = {.partition = x->partition, .execution_id = x->id};
+  struct signal_dedup dedup = {.partition = x->partition, .execution_id = x->id};
+  struct suspend_replay replay = {.partition = x->partition, .execution_id = x->id};
+  uint32_t count = at_once(x->waitpoint_count), sent = at_once(x->signal_seq);
+  const struct suspension *suspension = NULL;
+  struct tx_scan waitpoints, signals, dedups, replays;
+  enum ff_rc worst = FF_OK;
+  note(tx_get_suspension(tx, &key, &suspension), &worst);
+  note(tx_scan_open(tx, INDEX_waitpoint_by_execution, &waitpoint, false, count, &waitpoints),
+       &worst);
+  note(tx_scan_open(tx, INDEX_signal_by_execution, &signal, false, sent, &signals), &worst);
+  note(tx_scan_open(tx, INDEX_signal_dedup_by_execution, &dedup, false, sent, &dedups), &worst);
+  note(tx_scan_open(tx, INDEX_suspend_replay_by_execution, &replay, false, count, &replays),
+       &worst);
+  TRY(worst);
+  if (suspension) tx_delete_suspension(tx, suspension);
+  TRY(delete_all_of(tx, &waitpoints, RECORD_KIND_waitpoint));
+  TRY(delete_all_of(tx, &signals, RECORD_KIND_signal));
+  TRY(delete_all_of(tx, &dedups, RECORD_KIND_signal_dedup));
+  return delete_all_of(tx, &replays, RECORD_KIND_suspend_replay);
+}
+
 static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
   struct attachments at = {0};
   struct tx_scan scan;
@@ -104,6 +136,7 @@ static enum ff_rc delete_all(struct tx *tx, const struct execution *x) {
   TRY(worst);
   if (archived) TRY(delete_all_of(tx, &scan, RECORD_KIND_attempt));
   if (x->has_stream) TRY(delete_streams(tx, x));
+  if (x->waitpoint_count) TRY(delete_waiting(tx, x));
   if (at.payload) tx_delete_payload(tx, at.payload);
   if (at.result) tx_delete_result(tx, at.result);
   if (at.policy) tx_delete_policy(tx, at.policy);

@@ -6,6 +6,8 @@
  */
 #include "op/token.h"
 
+#include "op/values.h"
+
 bool token_kid_valid(struct ff_str kid) {
   if (kid.len == 0 || kid.len > TOKEN_KID_MAX) return false;
   for (size_t i = 0; i < kid.len; i++)
@@ -78,4 +80,12 @@ struct ff_str token_redact(struct ff_str token, struct arena *arena) {
   struct token_parts parts;
   if (!token_parse(token, &parts)) return TEXT_LIT("<REDACTED:malformed>");
   return arena_printf(arena, TEXT_FMT ":<REDACTED:len=%zu>", TEXT_ARG(parts.kid), parts.digest.len);
+}
+
+void secret_print(struct ff_str secret, struct buffer *out) {
+  struct token_parts parts;
+  if (token_parse(secret, &parts))
+    buffer_printf(out, TEXT_FMT ":<REDACTED:len=%zu>", TEXT_ARG(parts.kid), parts.digest.len);
+  else
+    buffer_append_c(out, "<REDACTED:malformed>");
 }

@@ -128,6 +128,12 @@ TX_KIND(setting)
 TX_KIND(stream)
 TX_KIND(frame)
 TX_KIND(summary)
+TX_KIND(suspension)
+TX_KIND(waitpoint)
+TX_KIND(signal)
+TX_KIND(signal_dedup)
+TX_KIND(suspend_replay)
+TX_KIND(token_key)
 #undef TX_KIND
 
 #endif

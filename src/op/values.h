@@ -36,8 +36,12 @@ void values_free(struct ff_memory *);
  * texts, maps      [a b], {key=value key=value}
  * structs, lists   {name=value ...}, [{...} {...}]
  * handle, error    handle(<kind>), {code=... detail=... field=...}
+ * secrets          as secret_print
  */
 void values_print(const struct ff_struct *, const void *values, struct buffer *out);
+/* A credential as logs may have it: `<kid>:<REDACTED:len=64>`, or `<REDACTED:malformed>` (03 H-18).
+ * In token.c. */
+void secret_print(struct ff_str secret, struct buffer *out);
 /*
  * Appends one JSON object. Left out: absent texts, bytes, ids and handles, all-zero structs,
  * errors of items that succeeded. Bytes are base64 text, words text, times numbers, a handle

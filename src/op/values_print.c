@@ -138,6 +138,13 @@ static void print_error(struct buffer *out, const struct ff_error *e) {
   buffer_append_char(out, '}');
 }
 
+static void print_any_text(const struct ff_field *f, struct ff_str t, struct buffer *out) {
+  if (f->words == FF_FIELD_SECRET)
+    secret_print(t, out);
+  else
+    print_text(out, t, "");
+}
+
 static void print_value(const struct ff_field *f, const void *at, struct buffer *out) {
   switch (f->type) {
     case FF_FIELD_BOOL: buffer_append_c(out, *(const bool *)at ? "true" : "false"); break;
@@ -145,7 +152,7 @@ static void print_value(const struct ff_field *f, const void *at, struct buffer 
     case FF_FIELD_U32:
     case FF_FIELD_I64:
     case FF_FIELD_U64: put_number(f, at, out); break;
-    case FF_FIELD_TEXT: print_text(out, *(const struct ff_str *)at, ""); break;
+    case FF_FIELD_TEXT: print_any_text(f, *(const struct ff_str *)at, out); break;
     case FF_FIELD_BYTES: print_bytes(out, *(const struct ff_bytes *)at); break;
     case FF_FIELD_WORD: buffer_append_c(out, word_of(f, at)); break;
     case FF_FIELD_ID: buffer_append_c(out, ((const struct ff_id *)at)->text); break;

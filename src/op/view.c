@@ -64,6 +64,8 @@ void view_execution(const struct execution *x, struct arena *arena, struct ff_ex
   out->priority = x->priority;
   out->required_capabilities = x->required_capabilities;
   uuid_format_id(x->flow_id, &out->flow_id);
+  uuid_format_id(x->current_suspension_id, &out->current_suspension_id);
+  uuid_format_id(x->current_waitpoint_id, &out->current_waitpoint_id);
   view_state(x, out);
   view_accounting(x, out);
   view_lease(x, out);

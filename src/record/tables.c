@@ -34,6 +34,11 @@
 #define WORDS_receipt_op FF_WORD_receipt_op
 #define WORDS_stream_close FF_WORD_stream_close
 #define WORDS_frame_mode FF_WORD_frame_mode
+#define WORDS_waitpoint_state FF_WORD_waitpoint_state
+#define WORDS_resume_trigger FF_WORD_resume_trigger
+#define WORDS_signal_effect FF_WORD_signal_effect
+#define WORDS_signal_delivery FF_WORD_signal_delivery
+#define WORDS_outcome FF_WORD_outcome
 
 /* The position of each field in its table: what index declarations point at. */
 #define POSITION(kind, name) FIELD_AT_##kind##_##name
@@ -50,6 +55,12 @@
 #define F_stream(type, name, flags, words) POSITION(stream, name),
 #define F_frame(type, name, flags, words) POSITION(frame, name),
 #define F_summary(type, name, flags, words) POSITION(summary, name),
+#define F_suspension(type, name, flags, words) POSITION(suspension, name),
+#define F_waitpoint(type, name, flags, words) POSITION(waitpoint, name),
+#define F_signal(type, name, flags, words) POSITION(signal, name),
+#define F_signal_dedup(type, name, flags, words) POSITION(signal_dedup, name),
+#define F_suspend_replay(type, name, flags, words) POSITION(suspend_replay, name),
+#define F_token_key(type, name, flags, words) POSITION(token_key, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -70,6 +81,12 @@ RECORD_KINDS(X)
 #define R_stream(...) ROW(stream, __VA_ARGS__)
 #define R_frame(...) ROW(frame, __VA_ARGS__)
 #define R_summary(...) ROW(summary, __VA_ARGS__)
+#define R_suspension(...) ROW(suspension, __VA_ARGS__)
+#define R_waitpoint(...) ROW(waitpoint, __VA_ARGS__)
+#define R_signal(...) ROW(signal, __VA_ARGS__)
+#define R_signal_dedup(...) ROW(signal_dedup, __VA_ARGS__)
+#define R_suspend_replay(...) ROW(suspend_replay, __VA_ARGS__)
+#define R_token_key(...) ROW(token_key, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)

@@ -20,6 +20,26 @@ static void print(struct dumper *d, enum record_kind kind, const void *record) {
   buffer_append_char(d->out, '\n');
 }
 
+static void dump_index(struct dumper *d, enum index_id index, const void *from);
+
+/* What suspensions leave behind. */
+static void dump_waiting(struct dumper *d, const struct execution *x) {
+  struct suspension suspension = {.partition = x->partition, .execution_id = x->id};
+  struct waitpoint waitpoint = {.partition = x->partition, .execution_id = x->id};
+  struct signal signal = {.partition = x->partition, .execution_id = x->id};
+  struct signal_dedup dedup = {.partition = x->partition, .execution_id = x->id};
+  struct suspend_replay replay = {.partition = x->partition, .execution_id = x->id};
+  struct store_get get = {RECORD_KIND_suspension, &suspension, NULL};
+  struct ff_error error;
+  int64_t now;
+  if (store_fetch(d->session, &d->arena, &get, 1, NULL, 0, &now, &error) == FF_OK && get.record)
+    print(d, RECORD_KIND_suspension, get.record);
+  dump_index(d, INDEX_waitpoint_by_execution, &waitpoint);
+  dump_index(d, INDEX_signal_by_execution, &signal);
+  dump_index(d, INDEX_signal_dedup_by_execution, &dedup);
+  dump_index(d, INDEX_suspend_replay_by_execution, &replay);
+}
+
 static void dump_gets(struct dumper *d, const struct execution *x) {
   struct exec_id id = execution_id_of(x);
   struct store_get gets[] = {{RECORD_KIND_payload, EXECUTION_KEY(payload, id), NULL},
@@ -37,6 +57,7 @@ static void dump_gets(struct dumper *d, const struct execution *x) {
   for (size_t i = 0; i < ARRAY_LEN(gets); i++)
     if (gets[i].record) print(d, gets[i].kind, gets[i].record);
   for (uint32_t i = 0; i < scan.count; i++) print(d, RECORD_KIND_attempt, scan.records[i]);
+  dump_waiting(d, x);
 }
 
 static void dump_index(struct dumper *d, enum index_id index, const void *from) {
@@ -68,10 +89,13 @@ void engine_dump(struct engine *e, struct buffer *out) {
   struct lane lanes;
   struct idempotency idempotency;
   struct event events;
+  struct token_key keys;
   record_init(RECORD_KIND_execution, &executions);
   record_init(RECORD_KIND_lane, &lanes);
   record_init(RECORD_KIND_idempotency, &idempotency);
   record_init(RECORD_KIND_event, &events);
+  record_init(RECORD_KIND_token_key, &keys);
+  dump_index(&d, INDEX_token_key_by_kid, &keys);
   dump_index(&d, INDEX_lane_by_id, &lanes);
   dump_index(&d, INDEX_execution_created, &executions);
   dump_index(&d, INDEX_idempotency_expiry, &idempotency);

@@ -11,6 +11,7 @@
 #define MINTED 6
 #define HELD 24
 #define TOKENS 12
+#define POINTS 12
 #define TIMES 48
 #define REPEATS 6
 
@@ -29,6 +30,11 @@ struct token {
   char execution[FF_ID_MAX], lane[72], key[200];
   uint32_t worker;
   enum token_kind kind;
+};
+
+/* A waitpoint somebody made, and its token as he got it. */
+struct point {
+  char execution[FF_ID_MAX], id[40], key[64], token[200];
 };
 
 /* What this client believes of an execution. */
@@ -57,6 +63,8 @@ struct history {
   uint32_t held_count; /* ever */
   struct token tokens[TOKENS];
   uint32_t token_count; /* ever */
+  struct point points[POINTS];
+  uint32_t point_count; /* ever */
   int64_t times[TIMES];
   uint32_t time_count; /* ever */
   struct history_call *recent[REPEATS];
@@ -83,7 +91,7 @@ struct draw_table {
   uint32_t count;
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
-    history_stream_draws;
+    history_stream_draws, history_signal_draws;
 
 /* ---- dice ---- */
 #define dice history_dice
@@ -117,6 +125,7 @@ struct ff_str pick_lane(struct history *);
 uint32_t pick_worker(struct history *);
 struct held *pick_held(struct history *); /* NULL before the first claim */
 struct token *pick_token(struct history *, enum token_kind);
+const struct point *pick_point(struct history *); /* NULL before the first */
 struct ff_str pick_uuid(struct history *, struct arena *);
 uint64_t pick_ttl(struct history *);
 int64_t pick_time(struct history *, int64_t now); /* around now, past or future */

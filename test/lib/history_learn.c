@@ -142,6 +142,22 @@ static void learn_claim(struct history *h, const struct history_call *call, cons
   }
 }
 
+static void learn_point(struct history *h, const struct ff_handle *handle, const char *id,
+                        struct ff_str key, struct ff_str token, int64_t expires_at) {
+  struct handle_body body;
+  struct ff_error error;
+  struct ff_id execution;
+  if (handle_decode(handle, (enum ff_backend)handle->backend, 65536, &body, &error) != FF_OK)
+    return;
+  struct point *p = &h->points[h->point_count++ % POINTS];
+  exec_id_format(body.execution, &execution);
+  snprintf(p->execution, sizeof p->execution, "%s", execution.text);
+  snprintf(p->id, sizeof p->id, "%.36s", id);
+  snprintf(p->key, sizeof p->key, TEXT_FMT, TEXT_ARG(key));
+  snprintf(p->token, sizeof p->token, TEXT_FMT, TEXT_ARG(token));
+  if (expires_at) note_time(h, expires_at);
+}
+
 static void learn_many(struct history *h, const struct history_call *call, const void *result) {
   if (call->op == OP_create_executions) {
     struct ff_create_slots slots = RESULT(create_executions)->slots;
@@ -245,6 +261,11 @@ void history_learn(struct history *h, const struct history_call *call, const voi
     case OP_submit:
       learn_created_one(h, RESULT(submit)->execution_id.text, ARGS(submit)->lane_id,
                         RESULT(submit)->outcome == FF_outcome_created);
+      break;
+    case OP_create_waitpoint:
+      learn_point(h, &ARGS(create_waitpoint)->handle, RESULT(create_waitpoint)->waitpoint_id.text,
+                  RESULT(create_waitpoint)->waitpoint_key,
+                  RESULT(create_waitpoint)->waitpoint_token, 0);
       break;
     case OP_renew: note_time(h, RESULT(renew)->expires_at_ms); break;
     case OP_renew_lease: note_time(h, RESULT(renew_lease)->expires_at_ms); break;

@@ -54,6 +54,11 @@ struct ff_str pick_lane(struct history *h) {
 
 uint32_t pick_worker(struct history *h) { return dice(h, HISTORY_WORKERS); }
 
+const struct point *pick_point(struct history *h) {
+  uint32_t known = h->point_count < POINTS ? h->point_count : POINTS;
+  return known ? &h->points[dice(h, known)] : NULL;
+}
+
 struct ff_str pick_uuid(struct history *h, struct arena *a) {
   /* few enough that they repeat */
   return arena_printf(a, "0f0f0f0f-0000-4000-8000-%012u", 1 + dice(h, 400));

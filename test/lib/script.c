@@ -267,6 +267,12 @@ static void print_place(const struct place *p, struct buffer *out) {
     buffer_printf(out, "%zu", list_at((const uint8_t *)p->holder + p->field->offset).count);
     return;
   }
+  if (p->field->words == FF_FIELD_SECRET) { /* a script may use it, its transcript not show it */
+    struct ff_str secret;
+    memcpy(&secret, (const uint8_t *)p->holder + p->field->offset, sizeof secret);
+    buffer_append_text(out, secret);
+    return;
+  }
   buffer_init(&text);
   values_print(&one, p->holder, &text);
   size_t skip = strlen(p->field->name) + 1;
@@ -665,6 +671,9 @@ static void event_word(const struct ff_event *e, struct buffer *out) {
   if (e->operator_event)
     buffer_printf(out, "+%s", ff_word(FF_WORD_operator_event, e->operator_event));
   if (text_present(e->tag_key)) buffer_printf(out, "tag:" TEXT_FMT, TEXT_ARG(e->tag_key));
+  if (e->signal_delivery)
+    buffer_printf(out, "signal:%s:%s", ff_word(FF_WORD_signal_delivery, e->signal_delivery),
+                  ff_word(FF_WORD_signal_effect, e->observed_effect));
   if (e->revoked_by) buffer_printf(out, "/%s", ff_word(FF_WORD_revoked_by, e->revoked_by));
   for (size_t i = start; i < out->len; i++)
     if (out->ptr[i] == ' ') out->ptr[i] = '_';

@@ -16,6 +16,7 @@
 #define UUID(n) BAD_UUID(n)
 #define ID(n) BAD_ID(n)
 #define LEASED BAD_LEASED
+#define SECRET_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 static const struct rule rules[] = {
     /* where a name means something of its own */
@@ -59,6 +60,16 @@ static const struct rule rules[] = {
     {"mode", WORD, 0, NULL, 0},
     {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
     {"frames", ITEMS, 0, NULL, 0},
+    {"list_pending_waitpoints.after", ANY_UUID, 0, NULL, 0},
+    {"close_waitpoint.reason", TEXT, 256, NULL, 0},
+    {"waitpoint_key", TEXT, 256, "k", 0},
+    {"expires_in_ms", AT_LEAST_1, UINT64_MAX, NULL, 1000},
+    {"kid", ANY, 0, "k1", 0}, /* codes of their own: keystore.ff */
+    {"new_kid", ANY, 0, "k2", 0},
+    {"secret_hex", CHOICE, 0, SECRET_HEX, 0},
+    {"new_secret_hex", CHOICE, 0, SECRET_HEX, 0},
+    {"grace_ms", ANY, 0, NULL, 1000},
+    {"waitpoint_id", OWN_UUID, 0, UUID("cc"), 0},
     /* ids and names */
     {"execution_id", EXECUTION_ID, 0, LEASED, 0},
     {"lease_id", OWN_UUID, 0, UUID("aa"), 0},

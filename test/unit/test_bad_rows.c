@@ -86,6 +86,11 @@ static void fill(void) {
     append.mode = (uint8_t)mode;
     MUST(append_frame, append);
   }
+  struct ff_create_waitpoint_args waitpoint = FF_ARGS(create_waitpoint);
+  waitpoint.handle = world.task.handle;
+  waitpoint.waitpoint_key = ff_text("k");
+  waitpoint.expires_in_ms = 1000;
+  MUST(create_waitpoint, waitpoint);
   create(BAD_WAITING, "default", gpu);
   static const struct ff_str capabilities[] = {{"gpu", 3}};
   struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);
