@@ -46,6 +46,8 @@ struct ff_open_options {
   uint32_t async_limit; /* calls of the _async forms whose callback has not run, parked ones too, beyond:
                            resource_exhausted; 0 = 65,536 */
   uint64_t async_bytes_limit; /* bytes of their copied arguments; 0 = 256 MiB */
+  uint32_t max_stream_ops; /* read_stream and tail_stream at the same time, waiting ones included; 0 =
+                              $FF_MAX_CONCURRENT_STREAM_OPS or 64; at most 1,000,000 (05 A.11) */
 };
 #ifdef __cplusplus
 #define FF_OPEN_OPTIONS_INIT \

@@ -115,6 +115,29 @@ struct ff_read_stream_result {
 };
 FF_OPERATION(read_stream);
 
+/* The frames of an attempt behind `after`, in order, at most count_limit (1 … 10,000). When there are
+ * none and the stream is open it waits up to block_ms (at most 30,000; 0 = not at all) for one, or for
+ * the end of the attempt. No frames and no closed_at: the time is over. `after` is `<ms>` or
+ * `<ms>-<n>`; 0-0 is before every frame. To follow a stream go on behind the id of the last frame until
+ * closed_at is set with fewer than count_limit frames: nothing is missed (ST-110). A waiting tail holds
+ * no connection and costs no polling; it counts against max_stream_ops. Errors: invalid_input;
+ * resource_exhausted (context pool stream_ops). */
+struct ff_tail_stream_args {
+  uint32_t size;
+  struct ff_str execution_id;
+  uint32_t attempt_index;
+  struct ff_str after;
+  uint64_t block_ms;
+  uint64_t count_limit;
+};
+struct ff_tail_stream_result {
+  struct ff_memory *memory;
+  struct ff_frames frames;
+  int64_t closed_at; /* ms; 0 = open */
+  struct ff_str closed_reason;
+};
+FF_OPERATION(tail_stream);
+
 /* The document that an attempt's summary frames have made, whatever has been trimmed and whether or not
  * the attempt has ended, until the execution is purged. Keys in byte order; never contains the string
  * `__ff_null__`, which stored null. outcome none: no summary frame was ever appended. Errors:

@@ -54,7 +54,9 @@ static const char *const flags[] = {"cancel_execution",
                                     "block_execution_for_admission",
                                     "read_budget_usage_and_limits"};
 
+/* Flags that are no operation are offered with one. */
 static bool offered(const char *flag) {
+  if (strcmp(flag, "stream_durable_summary") == 0) flag = "read_summary";
   for (int i = 0; i < OP_COUNT; i++)
     if (strcmp(op_infos[i].name, flag) == 0) return true;
   return false;
@@ -106,6 +108,7 @@ enum ff_rc read_config_run(struct engine *e, const void *args, void *result,
       {TEXT_LIT("lease_renewed_events"),
        e->config.lease_renewed_events ? TEXT_LIT("on") : TEXT_LIT("off")},
       {TEXT_LIT("max_payload_bytes"), number(&arena, e->config.max_input_payload_bytes)},
+      {TEXT_LIT("max_stream_ops"), number(&arena, e->options.open.max_stream_ops)},
       {TEXT_LIT("num_flow_partitions"), number(&arena, e->config.flow_partitions)},
       {TEXT_LIT("retention_ms"), number(&arena, (uint64_t)e->config.retention_ms)},
       {TEXT_LIT("store_version"), ff_text(e->store->traits.version)},

@@ -30,6 +30,7 @@ static void pend(struct batch *b, struct call *call) {
 /* ---- running ---- */
 
 static void changed(void *user, const struct execution *before, const struct execution *after);
+static void appended(void *user, const struct stream *after);
 
 static void fail_pending(struct batch *b, const struct ff_error *error) {
   for (uint32_t i = 0; i < b->pending_count; i++) {
@@ -142,7 +143,7 @@ bool batch_begin(struct batch *b) {
   arena_reset(&b->arena);
   e->batches++;
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
-  b->watch = (struct overlay_watch){.user = b, .changed = changed};
+  b->watch = (struct overlay_watch){.user = b, .changed = changed, .appended = appended};
   overlay_watch(b->overlay, &b->watch);
   b->lanes_changed = false;
   b->next_due_at = INT64_MAX;
@@ -160,18 +161,16 @@ bool batch_begin(struct batch *b) {
 /* ---- what a change wakes ---- */
 
 /* Whoever watches this execution looks again after the commit. */
-static void collect_watchers(struct batch *b, const struct execution *after) {
+static void collect_watchers(struct batch *b, struct exec_id id, enum watch_change change) {
   struct engine *e = b->engine;
+  if (!e->watch_count) return;
   pthread_mutex_lock(&e->lock);
-  for (struct call *c = e->parked_watches.first, *next; c; c = next) {
-    next = c->next;
-    if (after->partition != c->watched.partition || !uuid_equal(after->id, c->watched.uuid))
-      continue;
-    list_remove(&e->parked_watches, c);
-    c->state = CALL_QUEUED;
-    list_push(&b->watchers, c);
-  }
+  watches_take(e, id, change, &b->watchers);
   pthread_mutex_unlock(&e->lock);
+}
+
+static void appended(void *user, const struct stream *after) {
+  collect_watchers(user, (struct exec_id){after->partition, after->execution_id}, WATCH_STREAM);
 }
 
 static void changed(void *user, const struct execution *before, const struct execution *after) {
@@ -180,7 +179,7 @@ static void changed(void *user, const struct execution *before, const struct exe
   if (!after) return;
   if (after->next_due_at && after->next_due_at < b->next_due_at)
     b->next_due_at = after->next_due_at;
-  if (e->parked_watches.count) collect_watchers(b, after);
+  collect_watchers(b, execution_id_of(after), WATCH_STATE);
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now ||
       !e->parked_claims.count)

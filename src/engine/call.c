@@ -42,6 +42,7 @@ enum ff_rc call_prepare(struct engine *e, struct call *call, struct ff_error *er
 void call_answered(struct engine *e, struct call *call) {
   call->state = CALL_DONE;
   e->under_way--;
+  gate_leave(e, call->op);
   list_push(&e->answered, call);
   if (!e->options.manual) park_wake(&e->service_park, WAKE_LEAD);
 }

@@ -137,6 +137,7 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
                                  .retention_ms = o->retention_ms ? o->retention_ms : 86400000};
   e->config.max_input_payload_bytes = o->max_payload_bytes ? o->max_payload_bytes : 16u << 20;
   e->config.max_result_payload_bytes = e->config.max_input_payload_bytes;
+  TRY(gate_configure(e, error));
   TRY(reclaim_delay(o, &e->config.auto_reclaim_delay_ms, error));
   return renewed_events(&e->config.lease_renewed_events, error);
 }
@@ -196,8 +197,9 @@ static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
 static void hinted(void *user, const struct store_hint *hint) {
   struct engine *e = user;
   (void)hint;
-  /* Only claims that wait care; everything due is found by its time. */
-  if (!atomic_exchange(&e->hinted, true) && e->parked_claims.count && e->service_started)
+  /* Only calls that wait care; everything due is found by its time. */
+  bool waiting = e->parked_claims.count || e->watch_count;
+  if (!atomic_exchange(&e->hinted, true) && waiting && e->service_started)
     park_wake(&e->service_park, WAKE_LEAD);
 }
 
@@ -276,7 +278,6 @@ enum ff_rc engine_open(struct ff_str url, const struct engine_options *options, 
 static void answer_parked(struct engine *e) {
   parked_wake_all(e);
   watches_look_again(e);
-  for (struct call *c = e->parked_watches.first; c; c = c->next) park_wake(&c->park, WAKE_LEAD);
 }
 
 /* Calls or threads inside, or a seat taken by the service thread. */
@@ -326,10 +327,10 @@ void engine_close(struct engine *e) {
     store_close(e->store);
   }
   struct call_list *lists[] = {&e->deferred,          &e->inbox,         &e->seats[0].calls,
-                               &e->seats[0].watchers, &e->parked_claims, &e->answered,
-                               &e->parked_watches};
+                               &e->seats[0].watchers, &e->parked_claims, &e->answered};
   inbox_settle(e);
   for (size_t i = 0; i < ARRAY_LEN(lists); i++) drop_calls(lists[i]);
+  watches_drop(e, drop_calls);
   lanes_fini(e);
   for (uint32_t i = 0; i < SEATS_MAX; i++) arena_fini(&e->seats[i].arena);
   pthread_mutex_destroy(&e->inbox_lock);
@@ -370,11 +371,11 @@ static enum ff_rc run_direct(struct engine *e, enum op_id op, const void *args, 
   return rc;
 }
 
-static enum ff_rc run_wait(struct engine *e, const void *args, void *result,
+static enum ff_rc run_wait(struct engine *e, enum op_id op, const void *args, void *result,
                            struct ff_error *error) {
-  struct call call = {.op = OP_wait_execution, .args = args, .out = result, .blocking = true};
+  struct call call = {.op = op, .args = args, .out = result, .blocking = true};
   TRY(enter(e, error));
-  enum ff_rc rc = wait_execution_blocking(e, &call, error);
+  enum ff_rc rc = wait_blocking(e, &call, error);
   leave(e);
   return rc;
 }
@@ -402,9 +403,11 @@ static bool runs_direct(enum op_id op) {
 enum ff_rc engine_call(struct engine *e, enum op_id op, const void *args, void *result,
                        struct ff_error *error) {
   memset(result, 0, op_infos[op].result_size);
-  enum ff_rc rc = op == OP_wait_execution ? run_wait(e, args, result, error)
-                  : runs_direct(op)       ? run_direct(e, op, args, result, error)
-                                          : run_queued(e, op, args, result, error);
+  TRY(gate_enter(e, op, error));
+  enum ff_rc rc = op_watches(op)    ? run_wait(e, op, args, result, error)
+                  : runs_direct(op) ? run_direct(e, op, args, result, error)
+                                    : run_queued(e, op, args, result, error);
+  gate_leave(e, op);
   if (rc != FF_OK) {
     values_free(*(struct ff_memory **)result);
     memset(result, 0, op_infos[op].result_size);
@@ -462,14 +465,14 @@ static void deferred_wait(struct engine *e, struct call *c) {
   c->rc = wait_look(e, c, &over, &c->error);
   pthread_mutex_lock(&e->lock);
   bool answer = c->rc != FF_OK || over || c->deadline <= engine_now(e);
-  if (!closing && c->state == CALL_PARKED && answer) list_remove(&e->parked_watches, c);
+  if (!closing && c->state == CALL_PARKED && answer) watch_leave(e, c);
   else answer = closing;
   if (answer) call_answered(e, c);
   pthread_mutex_unlock(&e->lock);
 }
 
 void call_run_deferred(struct engine *e, struct call *c) {
-  if (c->op == OP_wait_execution) {
+  if (op_watches(c->op)) {
     deferred_wait(e, c);
     return;
   }
@@ -501,8 +504,8 @@ static struct call *call_new_async(enum op_id op, const void *args, engine_done_
 }
 
 static enum ff_rc submit_async(struct engine *e, struct call *c, struct ff_error *error) {
-  if (c->op == OP_wait_execution) TRY(wait_arguments(e, c, error));
-  if (c->op == OP_wait_execution || runs_direct(c->op)) {
+  if (op_watches(c->op)) TRY(wait_arguments(e, c, error));
+  if (op_watches(c->op) || runs_direct(c->op)) {
     TRY(enter(e, error));
     call_defer(e, c);
     return FF_OK;
@@ -519,11 +522,13 @@ static enum ff_rc submit_async(struct engine *e, struct call *c, struct ff_error
 
 enum ff_rc engine_call_async(struct engine *e, enum op_id op, const void *args,
                              engine_done_fn *done, void *user, struct ff_error *error) {
+  TRY(gate_enter(e, op, error));
   struct call *c = call_new_async(op, args, done, user);
   enum ff_rc rc = enter_async(e, c, error);
   if (rc == FF_OK) rc = submit_async(e, c, error);
   if (rc == FF_OK) return rc;
   call_leave_async(e, c);
+  gate_leave(e, op);
   call_free_async(c);
   return rc;
 }
@@ -541,11 +546,12 @@ bool engine_step(struct engine *e, int64_t now) {
   }
   if (service_answer(e)) return true;
   if (e->seat_count && batch_begin(&e->seats[0])) return true;
-  uint32_t parked = e->parked_claims.count + e->parked_watches.count;
+  uint32_t parked = e->parked_claims.count + e->watch_count;
   parked_expire(e, now);
-  if (e->parked_claims.count + e->parked_watches.count != parked) return true;
-  if (atomic_exchange(&e->hinted, false) && e->parked_claims.count) {
+  if (e->parked_claims.count + e->watch_count != parked) return true;
+  if (atomic_exchange(&e->hinted, false) && e->parked_claims.count + e->watch_count) {
     parked_poll(e);
+    watches_look_again(e);
     return true;
   }
   if (!e->options.open.no_scanners && scan_next(e) <= now) return scan_due(e, now, &errors) > 0;

@@ -43,8 +43,10 @@ enum call_state { CALL_QUEUED, CALL_TAKEN, CALL_PARKED, CALL_DONE };
 /* What a sleeping caller is told: it is answered; it leads (call.seat); it has been parked and must
  * watch its own clock. */
 enum { WAKE_DONE = 1, WAKE_LEAD = 2, WAKE_PARKED = 3 };
-/* How often is looked for what nobody tells (DESIGN P5: 2 s). */
+/* How often is looked for what nobody tells (DESIGN P5: 2 s), and in a store opened for reading,
+ * which is told nothing. */
 #define POLL_MS 1000
+#define POLL_READING_MS 250
 
 struct engine;
 struct call;
@@ -146,6 +148,7 @@ struct turn {
 
 struct lane_key;
 #define LANE_BUCKETS 256
+#define WATCH_BUCKETS 256
 #define SEATS_MAX 8
 #define SCANNERS_MAX 16
 struct engine {
@@ -167,12 +170,15 @@ struct engine {
   /* Calls of the _async forms whose callback has not begun, and what their arguments occupy. */
   _Atomic uint32_t async_calls;
   _Atomic uint64_t async_bytes;
-  struct call_list parked_claims, parked_watches;
+  struct call_list parked_claims;
+  struct call_list watches[WATCH_BUCKETS]; /* by watched execution */
+  _Atomic uint32_t watch_count;
   pthread_mutex_t lane_lock;
   struct lane_key *lanes[LANE_BUCKETS]; /* registered for sure */
   uint64_t seed, seed_count;
   uint32_t sequence;
   _Atomic(struct turn *) turn; /* who is handed the next free seat, ahead of the inbox */
+  _Atomic uint32_t stream_ops; /* inside the gate of 05 A.11 */
   /* readers */
   pthread_mutex_t reader_lock;
   pthread_cond_t reader_free;
@@ -279,13 +285,26 @@ void parked_poll(struct engine *);
 void parked_poll_next(struct engine *, const struct call *found); /* lock held */
 void parked_expire(struct engine *, int64_t now); /* lock held; async ones only */
 int64_t parked_deadline(const struct engine *);   /* lock held; of the async ones */
+/* wait_execution and tail_stream: they look, and look again when what they watch has changed. */
+bool op_watches(enum op_id);
 enum ff_rc wait_arguments(struct engine *, struct call *, struct ff_error *) MUST_USE;
 enum ff_rc wait_look(struct engine *, struct call *, bool *over, struct ff_error *) MUST_USE;
-void watch_park(struct engine *, struct call *); /* lock held */
-void watches_look_again(struct engine *);        /* lock held; the async ones */
+enum ff_rc wait_blocking(struct engine *, struct call *, struct ff_error *) MUST_USE;
+void watch_park(struct engine *, struct call *);  /* lock held */
+void watch_leave(struct engine *, struct call *); /* lock held */
+/* Those who watch this execution go from the parked to `taken`. Lock held. */
+enum watch_change { WATCH_STATE, WATCH_STREAM };
+void watches_take(struct engine *, struct exec_id, enum watch_change, struct call_list *taken);
+void watches_look_again(struct engine *); /* lock held */
+void watches_drop(struct engine *, void (*drop)(struct call_list *));
 /* Others commit what is waited for, and nobody tells this engine: it must look by itself. */
 bool watches_blind(const struct engine *);
-enum ff_rc wait_execution_blocking(struct engine *, struct call *, struct ff_error *) MUST_USE;
+
+/* ---- gate.c: how many reads and tails of streams run at the same time (05 A.11) ---- */
+/* Takes a place for operations that need one. resource_exhausted, unavailable. */
+enum ff_rc gate_enter(struct engine *, enum op_id, struct ff_error *) MUST_USE;
+void gate_leave(struct engine *, enum op_id);
+enum ff_rc gate_configure(struct engine *, struct ff_error *) MUST_USE;
 
 /* ---- scan.c ---- */
 /* Applies everything that is due at now, bounded; answers how much. */
@@ -314,7 +333,7 @@ extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
 /* ---- service.c ---- */
 enum ff_rc service_start(struct engine *, struct ff_error *) MUST_USE;
 void service_stop(struct engine *);
-/* A claim was parked: the service thread polls for it, and ends it when it is async. Lock held. */
+/* A call was parked: the service thread polls for it, and ends it when it is async. Lock held. */
 void service_look_by(struct engine *, const struct call *);
 /* Answers due callbacks, runs deferred calls; true when there was anything. */
 bool service_answer(struct engine *);

@@ -57,6 +57,8 @@ static void housekeep(struct engine *e, uint64_t *seen) {
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
+static int64_t poll_ms(const struct engine *e) { return e->seat_count ? POLL_MS : POLL_READING_MS; }
+
 /* How long to sleep, in ms; -1 = until woken. */
 static int64_t sleep_ms(struct engine *e, int64_t now) {
   int64_t left = INT64_MAX;
@@ -68,8 +70,8 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
   pthread_mutex_lock(&e->lock);
   int64_t deadline = parked_deadline(e);
   if (deadline != INT64_MAX) left = min64(left, deadline - engine_now(e));
-  if (e->parked_claims.first || (watches_blind(e) && e->parked_watches.first))
-    left = min64(left, POLL_MS);
+  if (e->parked_claims.first || (watches_blind(e) && e->watch_count))
+    left = min64(left, poll_ms(e));
   if (left < 0) left = 0;
   e->service_until = left == INT64_MAX ? INT64_MAX : engine_now(e) + left;
   pthread_mutex_unlock(&e->lock);
@@ -77,7 +79,7 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
 }
 
 void service_look_by(struct engine *e, const struct call *parked) {
-  int64_t by = engine_now(e) + POLL_MS;
+  int64_t by = engine_now(e) + poll_ms(e);
   if (!parked->blocking) by = min64(by, parked->deadline);
   if (!e->service_started || e->service_until <= by) return;
   e->service_until = by;
@@ -99,7 +101,7 @@ static void due_work(struct engine *e) {
  * tries for all that wait (02 L-83). */
 static void poll_parked(struct engine *e, int64_t *last_poll) {
   int64_t now = engine_now(e);
-  if (now - *last_poll < POLL_MS && !atomic_exchange(&e->hinted, false)) return;
+  if (now - *last_poll < poll_ms(e) && !atomic_exchange(&e->hinted, false)) return;
   *last_poll = now;
   pthread_mutex_lock(&e->lock);
   parked_poll(e);

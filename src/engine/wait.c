@@ -1,7 +1,8 @@
 /*
- * Calls that wait: claims for eligible work, wait_execution for a state. A parked call costs no
- * thread of ours and no polling: the batch that makes its work eligible pulls it in and answers it
- * with the same commit.
+ * Calls that wait: claims for eligible work, wait_execution for a state, tail_stream for frames. A
+ * parked call costs no thread of ours and no polling: the batch that makes its work eligible pulls
+ * it in and answers it with the same commit; what is watched is looked at again after the commit
+ * that touched it.
  */
 #include "engine/impl.h"
 
@@ -105,9 +106,16 @@ static void expire_list(struct engine *e, struct call_list *list, int64_t now) {
   }
 }
 
+static void watches_expire(struct engine *e, struct call_list *list, int64_t now) {
+  uint32_t before = list->count;
+  expire_list(e, list, now);
+  e->watch_count -= before - list->count;
+}
+
 void parked_expire(struct engine *e, int64_t now) {
   expire_list(e, &e->parked_claims, now);
-  expire_list(e, &e->parked_watches, now);
+  for (uint32_t i = 0; i < WATCH_BUCKETS && e->watch_count; i++)
+    if (e->watches[i].count) watches_expire(e, &e->watches[i], now);
 }
 
 static int64_t list_deadline(const struct call_list *list, int64_t earliest) {
@@ -117,32 +125,49 @@ static int64_t list_deadline(const struct call_list *list, int64_t earliest) {
 }
 
 int64_t parked_deadline(const struct engine *e) {
-  return list_deadline(&e->parked_watches, list_deadline(&e->parked_claims, INT64_MAX));
+  int64_t earliest = list_deadline(&e->parked_claims, INT64_MAX);
+  for (uint32_t i = 0; i < WATCH_BUCKETS && e->watch_count; i++)
+    earliest = list_deadline(&e->watches[i], earliest);
+  return earliest;
 }
 
-/* ---- wait_execution ---- */
+/* ---- wait_execution and tail_stream: arguments, one look ---- */
 
 #define WAIT_MAX_MS 3600000
+#define TAIL_MAX_MS 30000
 
-enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
-  const struct ff_wait_execution_args *args = call->args;
-  if (args->timeout_ms > WAIT_MAX_MS)
-    return error_field(error, FF_CODE_invalid_input, "timeout_ms", "must be at most %d, got %llu",
-                       WAIT_MAX_MS, (unsigned long long)args->timeout_ms);
-  call->deadline = engine_now(e) + (int64_t)args->timeout_ms;
-  return exec_id_parse(args->execution_id, "execution_id", e->config.flow_partitions,
-                       &call->watched, error);
+bool op_watches(enum op_id op) { return op == OP_wait_execution || op == OP_tail_stream; }
+
+static enum ff_rc wait_time(struct engine *e, struct call *call, const char *field, uint64_t ms,
+                            uint32_t max_ms, struct ff_error *error) {
+  if (ms > max_ms)
+    return error_field(error, FF_CODE_invalid_input, field, "must be at most %u, got %llu", max_ms,
+                       (unsigned long long)ms);
+  call->deadline = engine_now(e) + (int64_t)ms;
+  return FF_OK;
 }
 
-/* Reads the state into the call's result; outcome timed_out as long as the wait is not over. */
-enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
+enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
+  struct ff_str id;
+  if (call->op == OP_tail_stream) {
+    const struct ff_tail_stream_args *args = call->args;
+    id = args->execution_id;
+    TRY(wait_time(e, call, "block_ms", args->block_ms, TAIL_MAX_MS, error));
+  } else {
+    const struct ff_wait_execution_args *args = call->args;
+    id = args->execution_id;
+    TRY(wait_time(e, call, "timeout_ms", args->timeout_ms, WAIT_MAX_MS, error));
+  }
+  return exec_id_parse(id, "execution_id", e->config.flow_partitions, &call->watched, error);
+}
+
+static enum ff_rc look_at_state(struct engine *e, struct call *call, bool *over,
+                                struct ff_error *error) {
   const struct ff_wait_execution_args *args = call->args;
   struct ff_describe_execution_args describe = {.size = sizeof describe,
                                                 .execution_id = args->execution_id};
   struct ff_describe_execution_result found;
   struct ff_wait_execution_result *out = call->out;
-  values_free(out->memory);
-  *out = (struct ff_wait_execution_result){0};
   TRY(read_call(e, OP_describe_execution, &describe, &found, error));
   *over = found.outcome == FF_outcome_none ||
           found.execution.lifecycle_phase == FF_lifecycle_phase_terminal ||
@@ -153,36 +178,86 @@ enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_
   return FF_OK;
 }
 
-void watches_look_again(struct engine *e) {
-  for (struct call *c = e->parked_watches.first, *next; c; c = next) {
-    next = c->next;
-    if (c->blocking) continue;
-    list_remove(&e->parked_watches, c);
-    c->state = CALL_QUEUED;
-    list_push(&e->deferred, c);
-  }
+/* ST-100, ST-101 */
+static enum ff_rc look_at_stream(struct engine *e, struct call *call, bool *over,
+                                 struct ff_error *error) {
+  struct ff_tail_stream_result *out = call->out;
+  TRY(read_call(e, OP_tail_stream, call->args, out, error));
+  *over = out->frames.count || out->closed_at;
+  return FF_OK;
 }
+
+/* Reads what is there into the call's result, which stands as long as the wait is not over. */
+enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
+  values_free(*(struct ff_memory **)call->out);
+  memset(call->out, 0, op_infos[call->op].result_size);
+  return call->op == OP_tail_stream ? look_at_stream(e, call, over, error)
+                                    : look_at_state(e, call, over, error);
+}
+
+/* ---- parked watches ---- */
 
 bool watches_blind(const struct engine *e) { return !e->seat_count || e->store->traits.shared; }
 
+static struct call_list *watch_bucket(struct engine *e, struct exec_id id) {
+  return &e->watches[hash_fnv1a64(&id.uuid, sizeof id.uuid) % WATCH_BUCKETS];
+}
+
 void watch_park(struct engine *e, struct call *call) {
   call->state = CALL_PARKED;
-  list_push(&e->parked_watches, call);
+  list_push(watch_bucket(e, call->watched), call);
+  e->watch_count++;
+  if (watches_blind(e)) service_look_by(e, call);
+}
+
+void watch_leave(struct engine *e, struct call *call) {
+  list_remove(watch_bucket(e, call->watched), call);
+  e->watch_count--;
+}
+
+/* A stream may end with a change of the state; a state does not change with a frame. */
+void watches_take(struct engine *e, struct exec_id id, enum watch_change change,
+                  struct call_list *taken) {
+  for (struct call *c = watch_bucket(e, id)->first, *next; c; c = next) {
+    next = c->next;
+    if (c->watched.partition != id.partition || !uuid_equal(c->watched.uuid, id.uuid)) continue;
+    if (change == WATCH_STREAM && c->op != OP_tail_stream) continue;
+    watch_leave(e, c);
+    c->state = CALL_QUEUED;
+    list_push(taken, c);
+  }
+}
+
+void watches_look_again(struct engine *e) {
+  for (uint32_t i = 0; i < WATCH_BUCKETS && e->watch_count; i++)
+    for (struct call *c = e->watches[i].first, *next; c; c = next) {
+      next = c->next;
+      watch_leave(e, c);
+      c->state = CALL_QUEUED;
+      if (c->blocking)
+        park_wake(&c->park, WAKE_DONE);
+      else
+        list_push(&e->deferred, c);
+    }
+}
+
+void watches_drop(struct engine *e, void (*drop)(struct call_list *)) {
+  for (uint32_t i = 0; i < WATCH_BUCKETS; i++) drop(&e->watches[i]);
 }
 
 /* Leaves the list. A batch that has taken the call out meanwhile still holds it: its wake-up must
  * be awaited. */
-static void watch_leave(struct engine *e, struct call *call) {
+static void stop_watching(struct engine *e, struct call *call) {
   pthread_mutex_lock(&e->lock);
   bool parked = call->state == CALL_PARKED;
-  if (parked) list_remove(&e->parked_watches, call);
+  if (parked) watch_leave(e, call);
   pthread_mutex_unlock(&e->lock);
   while (!parked && park_wait(&call->park, -1) != WAKE_DONE) {
   }
 }
 
 /* Parks first and looks afterwards: a change between the two finds the call parked. */
-enum ff_rc wait_execution_blocking(struct engine *e, struct call *call, struct ff_error *error) {
+enum ff_rc wait_blocking(struct engine *e, struct call *call, struct ff_error *error) {
   bool over = false;
   TRY(wait_arguments(e, call, error));
   for (;;) {
@@ -193,10 +268,9 @@ enum ff_rc wait_execution_blocking(struct engine *e, struct call *call, struct f
     enum ff_rc rc = wait_look(e, call, &over, error);
     int64_t left = call->deadline - engine_now(e);
     if (rc != FF_OK || over || left <= 0 || closing) {
-      watch_leave(e, call);
+      stop_watching(e, call);
       return rc;
     }
-    if (watches_blind(e) && left > POLL_MS) left = POLL_MS;
-    if (park_wait(&call->park, left * 1000) != WAKE_DONE) watch_leave(e, call);
+    if (park_wait(&call->park, left * 1000) != WAKE_DONE) stop_watching(e, call);
   }
 }

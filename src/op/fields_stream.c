@@ -64,6 +64,18 @@ STRUCT_TABLE(op_result_read_stream, ff_read_stream_result,
              FIELD(S, TEXT, closed_reason));
 #undef S
 
+#define S struct ff_tail_stream_args
+STRUCT_TABLE(op_args_tail_stream, ff_tail_stream_args,
+             FIELD(S, TEXT, execution_id), FIELD(S, U32, attempt_index), FIELD(S, TEXT, after),
+             FIELD(S, U64, block_ms), FIELD(S, U64, count_limit));
+#undef S
+
+#define S struct ff_tail_stream_result
+STRUCT_TABLE(op_result_tail_stream, ff_tail_stream_result,
+             FIELD_OF(S, LIST, frames, op_struct_frame), FIELD(S, I64, closed_at),
+             FIELD(S, TEXT, closed_reason));
+#undef S
+
 #define S struct ff_read_summary_args
 STRUCT_TABLE(op_args_read_summary, ff_read_summary_args,
              FIELD(S, TEXT, execution_id), FIELD(S, U32, attempt_index));

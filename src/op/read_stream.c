@@ -1,5 +1,6 @@
 /*
- * read_stream: a range of the frames of one attempt, and whether more can come (05 A.9).
+ * read_stream, tail_stream: frames of one attempt, and whether more can come (05 A.9, A.10). One look
+ * of a tail; the waiting is the engine's.
  *
  * The attempt is read before the frames: what is closed then gets no frame any more, so a short
  * page with closed markers is final (ST-93).
@@ -9,25 +10,55 @@
 
 #define COUNT_MAX 10000
 
+/* What is asked for, and the answer of both operations. */
 struct read_prep {
   struct exec_id id;
+  uint32_t attempt_index, limit;
   struct stream_position from, to;
+  bool behind; /* from itself is left out */
+};
+struct page {
+  struct ff_frames frames;
+  int64_t closed_at;
+  struct ff_str closed_reason;
 };
 
-static enum ff_rc stream_prepare(const struct op_config *config, const void *args, void *prep,
-                                 struct arena *arena, struct ff_error *e) {
+static enum ff_rc check_count(uint64_t count, struct read_prep *p, struct ff_error *e) {
+  if (count < 1)
+    return error_field(e, FF_CODE_invalid_input, "count_limit", "count_limit must be >= 1");
+  if (count > COUNT_MAX)
+    return error_field(e, FF_CODE_invalid_input, "count_limit",
+                       "count_limit_exceeds_hard_cap: at most %d, got %llu", COUNT_MAX,
+                       (unsigned long long)count);
+  p->limit = (uint32_t)count;
+  return FF_OK;
+}
+
+static enum ff_rc read_prepare(const struct op_config *config, const void *args, void *prep,
+                               struct arena *arena, struct ff_error *e) {
   const struct ff_read_stream_args *a = args;
   struct read_prep *p = prep;
   (void)arena;
+  p->attempt_index = a->attempt_index;
   TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
-  if (a->count_limit < 1)
-    return error_field(e, FF_CODE_invalid_input, "count_limit", "count_limit must be >= 1");
-  if (a->count_limit > COUNT_MAX)
-    return error_field(e, FF_CODE_invalid_input, "count_limit",
-                       "count_limit_exceeds_hard_cap: at most %d, got %llu", COUNT_MAX,
-                       (unsigned long long)a->count_limit);
+  TRY(check_count(a->count_limit, p, e));
   TRY(stream_position_parse(a->from, "from", false, &p->from, e));
   return stream_position_parse(a->to, "to", true, &p->to, e);
+}
+
+static enum ff_rc tail_prepare(const struct op_config *config, const void *args, void *prep,
+                               struct arena *arena, struct ff_error *e) {
+  const struct ff_tail_stream_args *a = args;
+  struct read_prep *p = prep;
+  (void)arena;
+  p->attempt_index = a->attempt_index;
+  p->to = (struct stream_position){UINT64_MAX, UINT64_MAX};
+  p->behind = true;
+  TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
+  TRY(check_count(a->count_limit, p, e));
+  if (text_equal_c(a->after, "start") || text_equal_c(a->after, "end"))
+    return error_field(e, FF_CODE_invalid_input, "after", "a tail starts behind <ms> or <ms>-<n>");
+  return stream_position_parse(a->after, "after", false, &p->from, e);
 }
 
 /* ---- closed markers (ST-72: taken from the attempt) ---- */
@@ -60,7 +91,7 @@ static struct ending latest_ending(const struct execution *x) {
 }
 
 static enum ff_rc read_ending(struct tx *tx, const struct execution *x, uint32_t attempt_index,
-                              struct ff_read_stream_result *result) {
+                              struct page *page) {
   struct ending end = {0};
   if (x->total_attempt_count && attempt_index == x->attempt_index) {
     end = latest_ending(x);
@@ -74,8 +105,8 @@ static enum ff_rc read_ending(struct tx *tx, const struct execution *x, uint32_t
   }
   enum ff_stream_close close = close_of(&end);
   if (close == FF_stream_close_none) return FF_OK;
-  result->closed_at = end.closed_at ? end.closed_at : end.ended_at;
-  result->closed_reason = ff_text(ff_word(FF_WORD_stream_close, close));
+  page->closed_at = end.closed_at ? end.closed_at : end.ended_at;
+  page->closed_reason = ff_text(ff_word(FF_WORD_stream_close, close));
   return FF_OK;
 }
 
@@ -99,50 +130,81 @@ static struct ff_frame view_frame(struct arena *arena, const struct frame *f) {
   };
 }
 
-/* Scans start strictly behind a position: the one before `from`. Stored numbers end at 2^63-1. */
-static enum ff_rc open_range(struct tx *tx, const struct execution *x, uint32_t attempt_index,
-                             struct stream_position from, uint32_t limit, struct tx_scan *scan) {
-  struct frame key = {
-      .partition = x->partition, .execution_id = x->id, .attempt_index = attempt_index};
-  bool after = from.ms || from.n;
-  if (from.n) {
-    key.ms = (int64_t)from.ms;
-    key.n = from.n - 1 < INT64_MAX ? from.n - 1 : INT64_MAX;
+/* Scans start strictly behind a position: the one before `from`, unless that is left out itself.
+ * Stored numbers end at 2^63-1. */
+static enum ff_rc open_range(struct tx *tx, const struct read_prep *p, struct tx_scan *scan) {
+  struct frame key = {.partition = p->id.partition,
+                      .execution_id = p->id.uuid,
+                      .attempt_index = p->attempt_index,
+                      .ms = (int64_t)p->from.ms,
+                      .n = p->from.n};
+  bool after = p->from.ms || p->from.n;
+  if (p->behind) {
+    after = true;
+  } else if (p->from.n) {
+    key.n--;
   } else if (after) {
-    key.ms = (int64_t)from.ms - 1;
+    key.ms--;
     key.n = INT64_MAX;
   }
-  return tx_scan_open(tx, INDEX_frame_by_stream, &key, after, limit, scan);
+  if (key.n > INT64_MAX) key.n = INT64_MAX;
+  return tx_scan_open(tx, INDEX_frame_by_stream, &key, after, p->limit, scan);
 }
 
-static bool is_behind(const struct frame *f, struct stream_position to) {
+static bool is_past(const struct frame *f, struct stream_position to) {
   return (uint64_t)f->ms > to.ms || ((uint64_t)f->ms == to.ms && f->n > to.n);
 }
 
-static enum ff_rc stream_run(struct tx *tx, const void *args, const void *prep, void *result_,
-                             struct ff_error *e) {
-  const struct ff_read_stream_args *a = args;
-  const struct read_prep *p = prep;
-  struct ff_read_stream_result *result = result_;
-  const struct execution *x = NULL;
+static enum ff_rc read_frames(struct tx *tx, const struct read_prep *p, struct ff_frames *frames) {
   struct tx_scan scan;
-  size_t count = 0, limit = (size_t)a->count_limit;
-  (void)e;
-  TRY(read_execution(tx, prep, &x));
-  if (!x) return FF_OK;
-  TRY(read_ending(tx, x, a->attempt_index, result));
-  if (!x->has_stream || p->from.ms > INT64_MAX) return FF_OK;
-  TRY(open_range(tx, x, a->attempt_index, p->from, (uint32_t)limit, &scan));
-  struct ff_frame *items = ARENA_ARRAY(tx_arena(tx), struct ff_frame, limit);
-  while (count < limit) {
+  size_t count = 0;
+  TRY(open_range(tx, p, &scan));
+  struct ff_frame *items = ARENA_ARRAY(tx_arena(tx), struct ff_frame, p->limit);
+  while (count < p->limit) {
     const void *record = NULL;
     TRY(tx_scan_next(&scan, &record));
-    if (!record || is_behind(record, p->to)) break;
+    if (!record || is_past(record, p->to)) break;
     items[count++] = view_frame(tx_arena(tx), record);
   }
-  result->frames = (struct ff_frames){items, count};
+  *frames = (struct ff_frames){items, count};
   return FF_OK;
 }
 
-const struct op_code op_code_read_stream = {sizeof(struct read_prep), stream_prepare,
-                                            declare_prepared_execution, stream_run};
+static enum ff_rc read_page(struct tx *tx, const struct read_prep *p, struct page *page) {
+  const struct execution *x = NULL;
+  *page = (struct page){0};
+  TRY(read_execution(tx, p, &x));
+  if (!x) return FF_OK;
+  TRY(read_ending(tx, x, p->attempt_index, page));
+  if (!x->has_stream || p->from.ms > INT64_MAX) return FF_OK;
+  return read_frames(tx, p, &page->frames);
+}
+
+static enum ff_rc read_run(struct tx *tx, const void *args, const void *prep, void *result_,
+                           struct ff_error *e) {
+  struct ff_read_stream_result *result = result_;
+  struct page page;
+  (void)args, (void)e;
+  TRY(read_page(tx, prep, &page));
+  result->frames = page.frames;
+  result->closed_at = page.closed_at;
+  result->closed_reason = page.closed_reason;
+  return FF_OK;
+}
+
+static enum ff_rc tail_run(struct tx *tx, const void *args, const void *prep, void *result_,
+                           struct ff_error *e) {
+  struct ff_tail_stream_result *result = result_;
+  struct page page;
+  (void)args, (void)e;
+  TRY(read_page(tx, prep, &page));
+  result->frames = page.frames;
+  result->closed_at = page.closed_at;
+  result->closed_reason = page.closed_reason;
+  return FF_OK;
+}
+
+const struct op_code op_code_read_stream = {sizeof(struct read_prep), read_prepare,
+                                            declare_prepared_execution, read_run};
+const struct op_code op_code_tail_stream = {sizeof(struct read_prep), tail_prepare,
+                                            declare_prepared_execution, tail_run};

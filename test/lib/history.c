@@ -148,7 +148,9 @@ static void spoil(struct history *h, struct history_call *call) {
   const struct ff_struct *st = op_infos[call->op].args;
   if (st->field_count == 0) return;
   const struct ff_field *f = &st->fields[dice(h, st->field_count)];
-  if (strcmp(f->name, "max_wait_ms") == 0 || strcmp(f->name, "timeout_ms") == 0) return;
+  static const char *const waits[] = {"max_wait_ms", "timeout_ms", "block_ms"};
+  for (size_t i = 0; i < ARRAY_LEN(waits); i++)
+    if (strcmp(f->name, waits[i]) == 0) return;
   spoil_field(h, &call->arena, f, (char *)call->args + f->offset);
 }
 
@@ -195,7 +197,8 @@ int64_t history_later(struct history *h, int64_t now) {
   if (n == 99) return now + dice(h, 90000000);
   uint32_t known = h->time_count < TIMES ? h->time_count : TIMES;
   if (!known) return now + 1;
-  int64_t at = h->times[dice(h, known)] + (int64_t)dice(h, 3) - 1;
+  int64_t at = h->times[dice(h, known)], step = (int64_t)dice(h, 3) - 1;
+  if (at < INT64_MAX) at += step;
   return at > now && at < now + 100000000 ? at : now + dice(h, 6000);
 }
 

@@ -75,6 +75,14 @@ DRAW(read_stream) {
   x->count_limit = 1 + dice(h, 5);
 }
 
+DRAW(tail_stream) {
+  x->execution_id = pick_attempt(h, a, &x->attempt_index);
+  x->after = pick_position(h, a, now);
+  if (!x->after.len) x->after = TEXT_LIT("0-0");
+  x->count_limit = 1 + dice(h, 5);
+  if (h->options.waits && chance(h, 50)) x->block_ms = dice(h, 4000);
+}
+
 DRAW(read_summary) {
   UNUSED;
   x->execution_id = pick_attempt(h, a, &x->attempt_index);
@@ -84,6 +92,7 @@ static const struct draw draws[] = {
     {OP_append_frame, 5, DRAW_LEASE, draw_append_frame},
     {OP_append_frames, 4, DRAW_LEASE, draw_append_frames},
     {OP_read_stream, 3, DRAW_READ, draw_read_stream},
+    {OP_tail_stream, 2, DRAW_READ, draw_tail_stream},
     {OP_read_summary, 2, DRAW_READ, draw_read_summary},
 };
 const struct draw_table history_stream_draws = {draws, ARRAY_LEN(draws)};

@@ -58,6 +58,8 @@ static const struct rule rules[] = {
     {"to", CHOICE, 0, "end", 0},
     {"count_limit", AT_LEAST_1, 10000, NULL, 10},
     {"mode", WORD, 0, NULL, 0},
+    {"tail_stream.after", CHOICE, 0, "0-0", 0},
+    {"block_ms", AT_MOST, 30000, NULL, 0},
     {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
     {"frames", ITEMS, 0, NULL, 0},
     {"list_pending_waitpoints.after", ANY_UUID, 0, NULL, 0},
