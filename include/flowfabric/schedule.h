@@ -287,7 +287,8 @@ struct ff_run_scanner_result {
 FF_OPERATION(run_scanner);
 
 /* Executor counters since ff_open, as name and value, for doctor, bench and tests: batches,
- * operations, rounds, re-runs, conflicts … */
+ * operations, rounds, re-runs, conflicts, unreadable_rows (stored rows that do not parse and were
+ * passed over or refused: each is logged once) … */
 struct ff_engine_stats_args {
   uint32_t size;
 };

@@ -250,6 +250,29 @@ static void check_leases(struct doctor *d) {
   else say(d, PASS, "leases", "%zu active executions, none lost its worker for long", count.active);
 }
 
+/* Of the rows the checks before this one, and the scanners of this process, came upon. */
+static void check_rows(struct doctor *d) {
+  struct ff_error error = {0};
+  struct ff_engine_stats_args args = FF_ARGS(engine_stats);
+  struct ff_engine_stats_result result;
+  char count[32] = "0";
+  if (ff_engine_stats(d->cli->engine, &args, &result, &error) != FF_OK) {
+    say_error(d, "rows", &error);
+    return;
+  }
+  for (size_t i = 0; i < result.stats.count; i++) {
+    char key[64];
+    cli_line(result.stats.items[i].key, key, sizeof(key));
+    if (strcmp(key, "unreadable_rows") == 0)
+      cli_line(result.stats.items[i].value, count, sizeof(count));
+  }
+  ff_clear(&result);
+  bool good = strcmp(count, "0") == 0;
+  if (good) say(d, PASS, "rows", "every row read here parses");
+  else
+    say(d, FAIL, "rows", "%s stored rows cannot be read; the log names each with its field", count);
+}
+
 static void check_all(struct doctor *d) {
   say(d, PASS, "opens", "%s%s", d->cli->url ? d->cli->url : "the default file",
       d->cli->read_only ? ", read-only beside its owner" : "");
@@ -260,6 +283,7 @@ static void check_all(struct doctor *d) {
   check_scanners(d);
   check_lanes(d);
   check_leases(d);
+  check_rows(d);
   check_files(d);
 }
 

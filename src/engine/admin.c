@@ -167,7 +167,9 @@ enum ff_rc engine_stats_run(struct engine *e, const void *args, void *result,
                                   {TEXT_LIT("reads"), number(&arena, e->reads)},
                                   {TEXT_LIT("reruns"), number(&arena, e->reruns)},
                                   {TEXT_LIT("rounds"), number(&arena, e->rounds)},
-                                  {TEXT_LIT("unknown_commits"), number(&arena, e->unknowns)}};
+                                  {TEXT_LIT("unknown_commits"), number(&arena, e->unknowns)},
+                                  {TEXT_LIT("unreadable_rows"),
+                                   number(&arena, e->unreadable_rows)}};
   struct ff_engine_stats_result view = {.stats = {pairs, ARRAY_LEN(pairs)}};
   return give(OP_engine_stats, &view, result, &arena);
 }

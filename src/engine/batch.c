@@ -123,7 +123,7 @@ static void run_rounds(struct batch *b) {
       return;
     }
     e->rounds++;
-    if (overlay_fetch(b->writer, b->overlay, &b->arena, &error) != FF_OK) {
+    if (overlay_fetch(e, b->writer, b->overlay, &b->arena, &error) != FF_OK) {
       if (error.code == FF_CODE_corruption && b->calls.count > 1)
         run_apart(b);
       else

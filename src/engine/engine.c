@@ -152,6 +152,10 @@ static enum ff_rc stored_partitions(struct engine *e, struct arena *arena, uint6
   TRY(reader_take(e, &session, error));
   enum ff_rc rc = store_fetch(session, arena, &get, 1, NULL, 0, &now, error);
   reader_give(e, session);
+  if (rc == FF_OK && get.unreadable) {
+    if (error) *error = *get.unreadable;
+    rc = get.unreadable->rc;
+  }
   if (rc != FF_OK || !get.record) return rc;
   struct ff_str value = ((const struct setting *)get.record)->value;
   if (parse_u64(value, count) && *count >= 1 && *count <= 65535) return FF_OK;

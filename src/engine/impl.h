@@ -149,6 +149,7 @@ struct turn {
 struct lane_key;
 #define LANE_BUCKETS 256
 #define WATCH_BUCKETS 256
+#define UNREADABLE_SEEN 2048
 #define SEATS_MAX 8
 #define SCANNERS_MAX 16
 struct engine {
@@ -200,6 +201,8 @@ struct engine {
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
+  _Atomic uint64_t unreadable[UNREADABLE_SEEN]; /* rows reported, by hash; 0 = free */
+  _Atomic uint64_t unreadable_rows;
   _Atomic uint64_t batches, operations, rounds, reruns, conflicts, reads, unknowns;
 };
 
@@ -270,8 +273,14 @@ enum ff_rc read_call(struct engine *, enum op_id, const void *args, void *result
 enum ff_rc read_step(struct engine *, enum op_id, const void *args, void *result, struct arena *,
                      struct ff_error *) MUST_USE;
 /* Asks the store for what the overlay wants. */
-enum ff_rc overlay_fetch(struct store_session *, struct overlay *, struct arena *,
+enum ff_rc overlay_fetch(struct engine *, struct store_session *, struct overlay *, struct arena *,
                          struct ff_error *) MUST_USE;
+
+/* ---- unreadable.c ---- */
+/* Counts and logs what the last load could not read. */
+void unreadable_report(struct engine *, struct overlay *);
+/* True once per row; salt tells apart what the error does not. */
+bool unreadable_first(struct engine *, const struct ff_error *, uint64_t salt);
 
 /* ---- wait.c ---- */
 void park_claim(struct engine *, struct call *); /* lock held */

@@ -29,21 +29,8 @@ void reader_give(struct engine *e, struct store_session *session) {
   pthread_mutex_unlock(&e->reader_lock);
 }
 
-static enum ff_rc check_loaded(const struct store_get *gets, uint32_t get_count,
-                               const struct store_scan *scans, uint32_t scan_count,
-                               struct ff_error *error) {
-  for (uint32_t i = 0; i < get_count; i++)
-    if (gets[i].kind == RECORD_KIND_execution && gets[i].record)
-      TRY(execution_check_stored(gets[i].record, error));
-  for (uint32_t i = 0; i < scan_count; i++)
-    for (uint32_t k = 0;
-         index_infos[scans[i].index].kind == RECORD_KIND_execution && k < scans[i].count; k++)
-      TRY(execution_check_stored(scans[i].records[k], error));
-  return FF_OK;
-}
-
-enum ff_rc overlay_fetch(struct store_session *session, struct overlay *o, struct arena *arena,
-                         struct ff_error *error) {
+enum ff_rc overlay_fetch(struct engine *e, struct store_session *session, struct overlay *o,
+                         struct arena *arena, struct ff_error *error) {
   struct overlay_get *wanted_gets;
   struct overlay_scan *wanted_scans;
   uint32_t get_count, scan_count;
@@ -59,14 +46,19 @@ enum ff_rc overlay_fetch(struct store_session *session, struct overlay *o, struc
                                    .after = wanted_scans[i].after,
                                    .limit = wanted_scans[i].limit};
   TRY(store_fetch(session, arena, gets, get_count, scans, scan_count, &now, error));
-  TRY(check_loaded(gets, get_count, scans, scan_count, error));
-  for (uint32_t i = 0; i < get_count; i++) wanted_gets[i].record = gets[i].record;
+  for (uint32_t i = 0; i < get_count; i++) {
+    wanted_gets[i].record = gets[i].record;
+    wanted_gets[i].unreadable = gets[i].unreadable;
+  }
   for (uint32_t i = 0; i < scan_count; i++) {
     wanted_scans[i].records = scans[i].records;
     wanted_scans[i].count = scans[i].count;
     wanted_scans[i].complete = scans[i].complete;
+    wanted_scans[i].unreadable = scans[i].unreadable;
+    wanted_scans[i].unreadable_count = scans[i].unreadable_count;
   }
   overlay_loaded(o, now);
+  unreadable_report(e, o);
   return FF_OK;
 }
 
@@ -79,7 +71,7 @@ static enum ff_rc run_read(struct engine *e, struct store_session *session,
   struct overlay *o = overlay_new(arena, &e->config, e->store->traits.one_domain);
   overlay_declare(o, run->code, run->args, run->prep);
   for (int round = 0; round < READ_ROUNDS_MAX; round++) {
-    TRY(overlay_fetch(session, o, arena, error));
+    TRY(overlay_fetch(e, session, o, arena, error));
     enum ff_rc rc = overlay_run(o, run, result_size, NULL, &wrote, error);
     if (rc != FF_MISS) return rc;
   }

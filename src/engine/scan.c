@@ -9,6 +9,7 @@
 
 #define SCAN_BATCH 256
 #define SCAN_ROUNDS 20
+#define PAUSE_MS 1000 /* before what failed is tried again */
 
 const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter", "lease_expiry",      "attempt_timeout", "execution_deadline",
@@ -93,6 +94,16 @@ static void log_failure(const struct engine *e, enum scanner_id scanner,
              error->detail);
 }
 
+/* A row that is spoiled stays so: it is said once, not every second. */
+static void log_item(struct engine *e, const struct due_item *item, const struct ff_error *error) {
+  struct ff_id id;
+  uint64_t salt = hash_fnv1a64(item->execution.uuid.b, sizeof item->execution.uuid.b);
+  if (error->code == FF_CODE_corruption && !unreadable_first(e, error, salt)) return;
+  exec_id_format(item->execution, &id);
+  engine_log(e, FF_LOG_WARN, "%s: %s: %s: %s", scanner_names[scanner_of(item->kind)], id.text,
+             ff_code_name(error->code), error->detail);
+}
+
 static void apply_items(struct engine *e, const struct due_item *items, uint32_t count,
                         uint32_t *processed, uint32_t *errors) {
   struct call call = {.op = OP_run_scanner};
@@ -108,45 +119,63 @@ static void apply_items(struct engine *e, const struct due_item *items, uint32_t
     stats->errors += failed;
     *processed += !failed;
     *errors += failed;
-    if (failed && rc == FF_OK) log_failure(e, scanner_of(items[i].kind), &call.requests[i].error);
+    if (failed && rc == FF_OK) log_item(e, &items[i], &call.requests[i].error);
   }
   arena_fini(&call.arena);
 }
 
-static uint32_t scan_rounds(struct engine *e, int64_t now, uint32_t *errors) {
-  uint32_t processed = 0;
+/* One page of what is due, behind *last. */
+static uint32_t scan_page(struct engine *e, int64_t now, struct due_item *last, bool *behind,
+                          uint32_t *processed, uint32_t *errors) {
+  struct arena arena;
+  struct ff_error error;
+  struct list_due_args args = {sizeof args, SCAN_BATCH, *behind ? last : NULL};
+  struct list_due_result due;
+  arena_init(&arena);
+  enum ff_rc rc = read_step(e, OP_list_due, &args, &due, &arena, &error);
+  uint32_t count = rc == FF_OK ? due.count : 0;
+  if (rc != FF_OK) {
+    ++*errors;
+    engine_log(e, FF_LOG_WARN, "scanner: %s: %s", ff_code_name(error.code), error.detail);
+    scan_hint(e, now + PAUSE_MS);
+  } else if (count) {
+    apply_items(e, due.items, count, processed, errors);
+    *last = due.items[count - 1];
+    *behind = true;
+  }
+  if (rc == FF_OK && count < SCAN_BATCH && due.next_due_at != INT64_MAX)
+    scan_hint(e, due.next_due_at);
+  arena_fini(&arena);
+  return count;
+}
+
+static void count_cycle(struct engine *e, int64_t now) {
   for (int i = SCANNER_PROMOTE; i <= SCANNER_PURGE; i++) {
     e->scanners[i].cycles++;
     e->scanners[i].last_started_at = now;
   }
-  for (int round = 0; round < SCAN_ROUNDS; round++) {
-    struct arena arena;
-    struct ff_error error;
-    struct list_due_args args = {sizeof args, SCAN_BATCH};
-    struct list_due_result due;
-    /* A commit that lowers next_due while we look must not be overwritten by what we saw before it.
-     */
-    atomic_store(&e->next_due, INT64_MAX);
-    arena_init(&arena);
-    enum ff_rc rc = read_step(e, OP_list_due, &args, &due, &arena, &error);
-    uint32_t before = *errors, count = rc == FF_OK ? due.count : 0;
-    if (rc != FF_OK) {
-      ++*errors;
-      engine_log(e, FF_LOG_WARN, "scanner: %s: %s", ff_code_name(error.code), error.detail);
-      scan_hint(e, now + 1000);
-    } else if (count) {
-      apply_items(e, due.items, count, &processed, errors);
-    }
-    if (rc == FF_OK && count < SCAN_BATCH && due.next_due_at != INT64_MAX)
-      scan_hint(e, due.next_due_at);
-    arena_fini(&arena);
-    if (count == 0) return processed;
-    if (*errors > before) {
-      /* A failing item would be found again at once: give it a pause, the others get their turn
-       * then. */
-      scan_hint(e, now + 1000);
-      return processed;
-    }
+}
+
+/* Page by page, behind what it has seen: items that fail stay where they are, and what comes later
+ * must not wait for them. At the end again from the start, as long as that gets something done: what
+ * was applied may have made more due. Only rounds that got something done are counted, so that any
+ * number of failing items is passed. */
+static uint32_t scan_rounds(struct engine *e, int64_t now, uint32_t *errors) {
+  uint32_t processed = 0, before = *errors, at_start = 0;
+  struct due_item last;
+  bool behind = false;
+  count_cycle(e, now);
+  for (int round = 0; round < SCAN_ROUNDS;) {
+    uint32_t done = processed;
+    /* Before it looks: a commit that lowers it meanwhile must not be overwritten. */
+    if (!behind) atomic_store(&e->next_due, INT64_MAX);
+    uint32_t count = scan_page(e, now, &last, &behind, &processed, errors);
+    round += processed > done;
+    if (count == SCAN_BATCH) continue;
+    if (*errors > before) scan_hint(e, now + PAUSE_MS);
+    if (*errors > before || processed == at_start) return processed;
+    at_start = processed;
+    behind = false;
   }
   scan_hint(e, now);
   return processed;

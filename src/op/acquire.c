@@ -106,7 +106,10 @@ static enum ff_rc open_walks(struct tx *tx, const struct acquire_args *a, struct
   for (size_t i = 0; i < a->lane_ids.count; i++) {
     if (lane_seen_before(a, i)) continue;
     struct ff_str lane = a->lane_ids.items[i];
-    enum ff_rc rc = candidates_open(tx, lane, a->capabilities, a->max, &walks[(*count)++]);
+    struct candidates *walk = &walks[(*count)++];
+    enum ff_rc rc = candidates_open(tx, lane, a->capabilities, a->max, walk);
+    walk->payloads = true;
+    if (rc == FF_UNREADABLE && a->lane_ids.count > 1) continue; /* the other lanes give work */
     if (rc == FF_MISS)
       missing = true;
     else if (rc != FF_OK)

@@ -153,7 +153,7 @@ enum ff_rc candidate_load(struct tx *tx, const struct execution *x, bool payload
   if (payload && x->payload_external)
     first = tx_get_payload(tx, EXECUTION_KEY(payload, id), &ignored_payload);
   if (x->grant_expires_at) second = tx_get_grant(tx, EXECUTION_KEY(grant, id), &ignored_grant);
-  return first != FF_OK ? first : second;
+  return second == FF_UNREADABLE || first == FF_OK ? second : first;
 }
 
 void candidates_prefetch(struct candidates *c, bool payloads) {
@@ -183,8 +183,13 @@ static bool admit(const struct execution *x) {
   return true;
 }
 
+/* What is not loaded yet counts as good: the walk runs again once it is. */
+static bool spoiled(const struct candidates *c, const struct execution *x) {
+  return candidate_load(c->tx, x, c->payloads) == FF_UNREADABLE;
+}
+
 enum ff_rc candidates_next_admitted(struct candidates *c, const struct execution **out) {
   do TRY(candidates_next(c, out));
-  while (*out && !admit(*out));
+  while (*out && (!admit(*out) || spoiled(c, *out)));
   return FF_OK;
 }

@@ -23,6 +23,7 @@ struct candidates {
   struct candidate_head *heads;
   uint32_t count, capacity;
   uint32_t expect;
+  bool payloads; /* whoever takes one will read its payload */
   bool missing; /* a head is not loaded yet: the walk cannot start */
 };
 
@@ -43,12 +44,14 @@ enum ff_rc candidates_open_all(struct tx *, struct ff_str lane_id, uint32_t expe
 bool candidate_runs_before(const struct execution *, const struct execution *);
 /* The next eligible, ungranted execution, NULL at the end. */
 enum ff_rc candidates_next(struct candidates *, const struct execution **) MUST_USE;
-/* The same, with the admission of 06 D.4: what a worker may get. */
+/* The same, with the admission of 06 D.4: what a worker may get. Work whose payload or grant cannot
+ * be read is passed over. */
 enum ff_rc candidates_next_admitted(struct candidates *, const struct execution **) MUST_USE;
 /* Asks for more of every head. Before an operation over several walks hands up FF_MISS, so that all
  * of them grow in the same round. */
 void candidates_expand(struct candidates *);
-/* Loads what a claim of this candidate needs beside its row, as below. */
+/* Loads what a claim of this candidate needs beside its row, as below. FF_UNREADABLE when that is
+ * known to be spoiled. */
 enum ff_rc candidate_load(struct tx *, const struct execution *, bool payload) MUST_USE;
 /* Asks for what a claim of each loaded candidate needs beside its row: large payloads (when wanted)
  * and dead grants. Before an operation hands up FF_MISS over one of them: the other claims of its

@@ -133,11 +133,13 @@ enum due_kind {
 struct due_item {
   struct exec_id execution;
   enum due_kind kind;
-  int64_t due_at;
+  int64_t due_at;    /* by the present configuration */
+  int64_t stored_at; /* where the due index has it */
 };
 struct list_due_args {
   uint32_t size;
   uint32_t limit;
+  const struct due_item *after; /* NULL = from the oldest; else what is behind this one */
 };
 struct list_due_result {
   struct ff_memory *memory;

@@ -3,6 +3,7 @@
  *
  * Knows records and tags, never what an operation means. Single-threaded: one executor owns it.
  */
+#include "op/execution.h"
 #include "op/overlay_impl.h"
 
 struct overlay *overlay_new(struct arena *arena, const struct op_config *config, bool one_domain) {
@@ -137,18 +138,42 @@ void overlay_wants(struct overlay *o, struct overlay_get **gets, uint32_t *get_c
   *scan_count = o->scan_count;
 }
 
+void overlay_note_unreadable(struct overlay *o, const struct ff_error *why) {
+  VEC_PUSH(o->arena, o->unreadable, why);
+}
+
+const struct ff_error *const *overlay_unreadable(struct overlay *o, uint32_t *count) {
+  uint32_t told = o->unreadable_told;
+  o->unreadable_told = o->unreadable.count;
+  *count = o->unreadable.count - told;
+  return *count ? o->unreadable.items + told : NULL;
+}
+
+/* Anything stored may have been edited by hand: it must never reach an invariant of sealing. */
+static const struct ff_error *judge(struct overlay *o, enum record_kind kind, const void *record) {
+  struct ff_error why;
+  if (kind != RECORD_KIND_execution || !record || execution_check_stored(record, &why) == FF_OK)
+    return NULL;
+  return arena_copy(o->arena, &why, sizeof why);
+}
+
+void overlay_slot_load(struct overlay *o, struct slot *s, const void *record,
+                       const struct ff_error *unreadable) {
+  s->loaded = true;
+  s->unreadable = unreadable ? unreadable : judge(o, s->kind, record);
+  if (s->unreadable) overlay_note_unreadable(o, s->unreadable);
+  else s->stored = s->current = record;
+}
+
 void overlay_loaded(struct overlay *o, int64_t now) {
   /* One time per batch: an operation that is run again after a further load must decide as before.
    */
   if (o->now == 0) o->now = now;
   for (uint32_t i = 0; i < o->get_count; i++) {
     struct slot *s = o->get_slots[i];
-    if (s->loaded) continue;
-    s->loaded = true;
-    s->stored = s->current = o->gets[i].record;
+    if (!s->loaded) overlay_slot_load(o, s, o->gets[i].record, o->gets[i].unreadable);
   }
-  for (uint32_t i = 0; i < o->scan_count; i++)
-    range_load(o, o->scan_ranges[i], o->scans[i].records, o->scans[i].count, o->scans[i].complete);
+  for (uint32_t i = 0; i < o->scan_count; i++) range_load(o, o->scan_ranges[i], &o->scans[i]);
   o->get_count = o->scan_count = 0;
 }
 

@@ -23,20 +23,25 @@ struct overlay *overlay_new(struct arena *arena, const struct op_config *config,
 struct overlay_get {
   enum record_kind kind;
   const void *key;
-  const void *record; /* filled by the executor */
+  const void *record; /* filled by the executor, as the rest */
+  const struct ff_error *unreadable;
 };
 struct overlay_scan {
   enum index_id index;
   const void *from;
   bool after;
   uint32_t limit;
-  const void **records; /* filled by the executor, with count and complete */
+  const void **records; /* filled by the executor, as the rest */
   uint32_t count;
   bool complete;
+  const struct ff_error **unreadable;
+  uint32_t unreadable_count;
 };
 void overlay_wants(struct overlay *, struct overlay_get **gets, uint32_t *get_count,
                    struct overlay_scan **scans, uint32_t *scan_count);
 void overlay_loaded(struct overlay *, int64_t now);
+/* What could not be read since this was last asked, for the log. */
+const struct ff_error *const *overlay_unreadable(struct overlay *, uint32_t *count);
 bool overlay_wants_anything(const struct overlay *);
 
 /* Declares what `code` can read off its arguments. */

@@ -18,6 +18,7 @@ struct slot {
   const void *stored;     /* as the store gave it; NULL = absent or not loaded */
   const void *current;    /* after the operations so far; NULL = absent */
   void *staged;           /* by the run under way */
+  const struct ff_error *unreadable; /* why the stored row counts for nothing here */
   uint8_t how;            /* enum staged_how of `staged` */
   bool loaded, wanted, dirty;
   bool replaced; /* deleted in this batch after it was stored: a later insert is a new row */
@@ -42,6 +43,7 @@ struct range {
   const void *from;
   uint32_t wanted, loaded;
   bool complete, asked;
+  const struct ff_error *unreadable; /* the first row in it that cannot be read */
   const void *last;        /* last store row, where the next load goes on */
   const uint8_t *last_key; /* its key: what lies behind is unknown while not complete */
   uint32_t last_key_len;
@@ -86,6 +88,8 @@ struct overlay {
   VEC(struct tag_state) tags;
   VEC(const struct event *) events;
   VEC(uint16_t) event_tags;
+  VEC(const struct ff_error *) unreadable;
+  uint32_t unreadable_told;
   const struct overlay_watch *watch;
   struct overlay_get *gets;
   struct overlay_scan *scans;
@@ -103,6 +107,7 @@ struct tx {
   VEC(struct event *) events;
   bool commit_on_error;
   int64_t valid_before;
+  const struct ff_error *unreadable; /* of the read that answered FF_UNREADABLE */
 };
 
 struct declare {
@@ -114,8 +119,14 @@ void overlay_want(struct overlay *, struct slot *);
 /* The range of these arguments, made when new. */
 struct range *range_find(struct overlay *, enum index_id, const void *from, bool after);
 /* Takes over what the store answered. */
-void range_load(struct overlay *, struct range *, const void *const *records, uint32_t count,
-                bool complete);
+void range_load(struct overlay *, struct range *, const struct overlay_scan *);
+/* The slot's row as the store gave it, judged: what must not reach an operation is unreadable. */
+void overlay_slot_load(struct overlay *, struct slot *, const void *record,
+                       const struct ff_error *unreadable);
+void overlay_note_unreadable(struct overlay *, const struct ff_error *);
+/* Work of many in a row: claims and due work go on behind a row that cannot be read. Every other
+ * range answers a question, which must not be answered as if the row were not there. */
+bool index_is_queue(enum index_id);
 /* A slot of the range's kind got a new current: makes it appear where it now belongs. */
 void range_consider(struct overlay *, struct range *, struct slot *);
 

@@ -217,10 +217,18 @@ static enum ff_rc list_prepare(const struct op_config *config, const void *args,
   return FF_OK;
 }
 
+static struct execution due_start(const struct list_due_args *a) {
+  if (!a->after) return (struct execution){0};
+  return (struct execution){.next_due_at = a->after->stored_at,
+                            .partition = a->after->execution.partition,
+                            .id = a->after->execution.uuid};
+}
+
 static void due_declare(struct declare *d, const void *args, const void *prep) {
   const struct list_due_args *a = args;
+  struct execution from = due_start(a);
   (void)prep;
-  declare_scan(d, INDEX_execution_due, &(struct execution){0}, false, a->limit + 1);
+  declare_scan(d, INDEX_execution_due, &from, a->after, a->limit + 1);
 }
 
 static void see_next_due(struct list_due_result *r, int64_t due_at) {
@@ -232,11 +240,12 @@ static enum ff_rc due_run(struct tx *tx, const void *args, const void *prep, voi
   const struct list_due_args *a = args;
   struct list_due_result *r = result;
   struct due_item *items = ARENA_ARRAY(tx_arena(tx), struct due_item, a->limit);
+  struct execution from = due_start(a);
   struct tx_scan scan;
   (void)prep, (void)e;
   r->now = tx_now(tx);
   r->next_due_at = INT64_MAX;
-  TRY(tx_scan_open(tx, INDEX_execution_due, &(struct execution){0}, false, a->limit + 1, &scan));
+  TRY(tx_scan_open(tx, INDEX_execution_due, &from, a->after, a->limit + 1, &scan));
   while (r->count < a->limit) {
     const void *record = NULL;
     TRY(tx_scan_next(&scan, &record));
@@ -252,7 +261,7 @@ static enum ff_rc due_run(struct tx *tx, const void *args, const void *prep, voi
       kind = DUE_STALE;
       see_next_due(r, due_at);
     }
-    items[r->count++] = (struct due_item){execution_id_of(x), kind, due_at};
+    items[r->count++] = (struct due_item){execution_id_of(x), kind, due_at, x->next_due_at};
   }
   r->items = items;
   return FF_OK;

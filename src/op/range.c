@@ -97,21 +97,33 @@ void range_consider(struct overlay *o, struct range *r, struct slot *slot) {
   entry_insert(o, r, key, len, slot);
 }
 
-static struct slot *slot_of_row(struct overlay *o, enum record_kind kind, const void *record) {
-  struct slot *s = overlay_slot(o, kind, record);
-  if (!s->loaded) {
-    s->loaded = true;
-    s->stored = s->current = record;
-  }
+bool index_is_queue(enum index_id index) {
+  return index == INDEX_execution_eligible || index == INDEX_execution_due ||
+         index == INDEX_idempotency_expiry || index == INDEX_requirement_set_by_lane;
+}
+
+static void row_unreadable(struct range *r, const struct ff_error *why) {
+  if (!r->unreadable) r->unreadable = why;
+}
+
+static struct slot *slot_of_row(struct overlay *o, struct range *r, const void *record) {
+  struct slot *s = overlay_slot(o, index_infos[r->index].kind, record);
+  if (!s->loaded) overlay_slot_load(o, s, record, NULL);
+  if (s->unreadable) row_unreadable(r, s->unreadable);
   return s;
 }
 
-void range_load(struct overlay *o, struct range *r, const void *const *records, uint32_t count,
-                bool complete) {
+void range_load(struct overlay *o, struct range *r, const struct overlay_scan *scan) {
   enum record_kind kind = index_infos[r->index].kind;
+  const void *const *records = scan->records;
+  uint32_t count = scan->count;
   r->asked = true;
-  r->complete = complete;
+  r->complete = scan->complete;
   r->loaded += count;
+  for (uint32_t i = 0; i < scan->unreadable_count; i++) {
+    overlay_note_unreadable(o, scan->unreadable[i]);
+    row_unreadable(r, scan->unreadable[i]);
+  }
   if (count) {
     unsigned parts = index_infos[r->index].part_count;
     r->last = records[count - 1];
@@ -122,7 +134,7 @@ void range_load(struct overlay *o, struct range *r, const void *const *records, 
     r->last_key_len = (uint32_t)len;
   }
   /* A row this batch has already changed is judged by its present state, wherever that puts it. */
-  for (uint32_t i = 0; i < count; i++) range_consider(o, r, slot_of_row(o, kind, records[i]));
+  for (uint32_t i = 0; i < count; i++) range_consider(o, r, slot_of_row(o, r, records[i]));
   for (uint32_t i = 0; i < o->dirty.count; i++)
     if (o->dirty.items[i]->kind == kind) range_consider(o, r, o->dirty.items[i]);
 }

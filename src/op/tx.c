@@ -37,15 +37,26 @@ enum ff_rc tx_get(struct tx *tx, enum record_kind kind, const void *key, const v
     overlay_want(tx->overlay, s);
     return FF_MISS;
   }
+  if (s->unreadable && !s->current && s->how == STAGED_NONE) {
+    tx->unreadable = s->unreadable;
+    return FF_UNREADABLE;
+  }
   *out = s->how == STAGED_NONE ? s->current : s->how == STAGED_DELETE ? NULL : s->staged;
   return FF_OK;
+}
+
+/* A list with a row missing would be a wrong answer. */
+static enum ff_rc range_check(struct tx *tx, const struct range *r) {
+  if (!r->unreadable || index_is_queue(r->index)) return FF_OK;
+  tx->unreadable = r->unreadable;
+  return FF_UNREADABLE;
 }
 
 enum ff_rc tx_scan_open(struct tx *tx, enum index_id index, const void *from, bool after,
                         uint32_t expect, struct tx_scan *scan) {
   struct range *r = range_find(tx->overlay, index, from, after);
   *scan = (struct tx_scan){.tx = tx, .range = r, .position = r->first_live};
-  if (r->asked) return FF_OK;
+  if (r->asked) return range_check(tx, r);
   r->wanted += expect ? expect : 1; /* every operation of the batch wants its own share */
   return FF_MISS;
 }
@@ -68,6 +79,7 @@ const void *tx_scan_next_loaded(struct tx_scan *scan) {
 
 enum ff_rc tx_scan_next(struct tx_scan *scan, const void **record) {
   struct range *r = scan->range;
+  TRY(range_check(scan->tx, r));
   *record = tx_scan_next_loaded(scan);
   if (*record || r->complete) return FF_OK;
   uint32_t more = r->loaded / 2 > SCAN_GROWTH ? r->loaded / 2 : SCAN_GROWTH;
@@ -216,6 +228,7 @@ static enum ff_rc run_once(struct tx *tx, void *result, uint32_t result_size, st
   tx->minted = 0;
   tx->commit_on_error = false;
   tx->valid_before = INT64_MAX;
+  tx->unreadable = NULL;
   memset(result, 0, result_size);
   return tx->run->code->run(tx, tx->run->args, tx->run->prep, result, e);
 }
@@ -258,6 +271,12 @@ enum ff_rc overlay_run(struct overlay *o, const struct overlay_run *run, uint32_
   if (rc != FF_MISS) purity_check(&tx, run->result, result_size, e, rc);
 #endif
   if (run->dry) rc = FF_MISS;
+  if (rc == FF_UNREADABLE) {
+    INVARIANT(tx.unreadable);
+    if (e) *e = *tx.unreadable;
+    rc = tx.unreadable->rc;
+    tx.commit_on_error = false;
+  }
   if (rc == FF_OK || (rc != FF_MISS && tx.commit_on_error)) take_over(&tx, tag, wrote);
   clear_staged(&tx);
   return rc;

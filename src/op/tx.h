@@ -16,6 +16,9 @@
 /* Internal answer of a read: not loaded yet. Return it up at once; the executor loads the key and
  * runs the operation again. */
 #define FF_MISS ((enum ff_rc)1)
+/* Internal answer of a read: what is stored there does not parse (01 CV-8). Return it up: the caller
+ * gets the error of the row. Who walks over work of many goes on without that row instead. */
+#define FF_UNREADABLE ((enum ff_rc)2)
 
 /* The one control-flow macro: hand up anything but FF_OK. */
 #define TRY(call)                         \
@@ -47,8 +50,8 @@ struct uuid tx_mint_uuid(struct tx *); /* version 7, ordered by minting within a
 uint64_t tx_random(struct tx *);
 
 /* ---- reading ---- */
-/* key is a record with its KEY fields set. FF_OK with *out (NULL = absent), or FF_MISS. What *out
- * points to never changes: after tx_edit it is still the record as it was before this operation. An
+/* key is a record with its KEY fields set. FF_OK with *out (NULL = absent), FF_MISS or FF_UNREADABLE.
+ * What *out points to never changes: after tx_edit it is still the record as it was before this operation. An
  * earlier edit of this operation is what a later tx_get sees. */
 enum ff_rc tx_get(struct tx *, enum record_kind, const void *key, const void **out) MUST_USE;
 
@@ -82,7 +85,9 @@ struct tx_scan {
  * many). */
 enum ff_rc tx_scan_open(struct tx *, enum index_id, const void *from, bool after, uint32_t expect,
                         struct tx_scan *) MUST_USE;
-/* The next record, or NULL at the end. FF_MISS: more must be loaded first. */
+/* The next record, or NULL at the end. FF_MISS: more must be loaded first. FF_UNREADABLE: the range
+ * holds a row that cannot be read; never of an index that is a queue of work (index_is_queue), where
+ * such rows are passed over. */
 enum ff_rc tx_scan_next(struct tx_scan *, const void **record) MUST_USE;
 /* The next one that is loaded already, NULL when there is none: looks ahead without asking for
  * more. An operation about to hand up FF_MISS uses it to ask at once for what the others of its

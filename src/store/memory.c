@@ -128,10 +128,11 @@ static enum ff_rc memory_fetch(struct store_session *session, struct arena *aren
   }
   pthread_rwlock_rdlock(&d->lock);
   *now = store_now(m);
-  for (uint32_t i = 0; i < get_count; i++) gets[i].record = memory_get(d, &gets[i], arena);
-  for (uint32_t i = 0; i < scan_count; i++) memory_scan(d, &scans[i], arena);
+  enum ff_rc rc = FF_OK;
+  for (uint32_t i = 0; i < get_count; i++) memory_get(m, &gets[i], arena);
+  for (uint32_t i = 0; i < scan_count && !rc; i++) rc = memory_scan(m, &scans[i], arena, e);
   pthread_rwlock_unlock(&d->lock);
-  return FF_OK;
+  return rc;
 }
 
 static bool apply_one(struct memory_store *m, const struct store_group *g) {

@@ -131,11 +131,9 @@ struct memory_row *memory_row_locate(struct memory_data *d, enum record_kind kin
 bool memory_group_apply(struct memory_data *d, const struct store_group *group);
 
 /* ---- memory_read.c: fetch under the shared lock ---- */
-/* Appends to the answer of a scan; capacity starts at 0. */
-void memory_scan_push(struct store_scan *s, const void *record, uint32_t *capacity,
-                      struct arena *arena);
-const void *memory_get(struct memory_data *d, const struct store_get *get, struct arena *arena);
-void memory_scan(struct memory_data *d, struct store_scan *scan, struct arena *arena);
+void memory_get(const struct memory_store *m, struct store_get *get, struct arena *arena);
+enum ff_rc memory_scan(const struct memory_store *m, struct store_scan *scan, struct arena *arena,
+                       struct ff_error *e);
 
 /* ---- memory_log.c: the event log ---- */
 void memory_log_init(struct memory_data *d);

@@ -149,11 +149,10 @@ const void *memory_log_get(const struct memory_data *d, uint64_t event_id, struc
 }
 
 static void scan_by_id(const struct memory_data *d, struct store_scan *s, struct arena *arena) {
-  uint32_t capacity = 0;
   uint64_t id = d->event_first, from = ((const struct event *)s->from)->event_id;
   if (s->after && from >= id) id = from < d->event_next ? from + 1 : d->event_next;
   for (; id < d->event_next && s->count < s->limit; id++)
-    memory_scan_push(s, event_read(event_of(d, id), arena), &capacity, arena);
+    store_scan_push(s, event_read(event_of(d, id), arena), arena);
   s->complete = id >= d->event_next;
 }
 
@@ -164,13 +163,12 @@ static void scan_ring(const struct memory_data *d, struct store_scan *s, struct 
   memory_key_fini(&key);
   s->complete = true;
   if (!ring) return;
-  uint32_t capacity = 0;
   const struct memory_event *newest = ring->value, *e = newest->next;
   uint64_t behind = s->after ? ((const struct event *)s->from)->event_id : 0;
   for (; e->event_id <= behind; e = e->next)
     if (e == newest) return;
   for (; s->count < s->limit; e = e->next) {
-    memory_scan_push(s, event_read(e, arena), &capacity, arena);
+    store_scan_push(s, event_read(e, arena), arena);
     if (e == newest) return;
   }
   s->complete = false;

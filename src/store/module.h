@@ -28,6 +28,7 @@ struct store_module {
 static inline uint64_t store_module_fingerprint(void) {
   uint64_t hash = hash_mix64(sizeof(struct store_vtable) ^ sizeof(struct store_options) << 16 ^
                              sizeof(struct store_traits) << 32 ^ sizeof(struct ff_error) << 48);
+  hash = hash_mix64(hash ^ sizeof(struct store_get) ^ sizeof(struct store_scan) << 16);
   for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
     const struct record_info *info = &record_infos[kind];
     hash = hash_mix64(hash ^ hash_fnv1a64(info->name, strlen(info->name)) ^ info->size);

@@ -20,6 +20,7 @@ struct fetch {
   uint32_t kind_first[RECORD_KIND_COUNT + 1]; /* of order */
   uint32_t kind_entry[RECORD_KIND_COUNT], scan_entry, clock_entry;
   bool clock; /* the server's was asked */
+  uint32_t *extra; /* per scan: rows asked for beyond its limit, in place of unreadable ones */
 };
 
 /* ---- keys ---- */
@@ -77,22 +78,22 @@ static void add_gets(struct fetch *f, enum record_kind kind) {
       c, POSTGRES_ST_KIND(kind, lock ? POSTGRES_GET_LOCK : POSTGRES_GET), params, info->key_count);
 }
 
-static enum ff_rc read_gets(struct fetch *f, enum record_kind kind, struct ff_error *e) {
+static void read_gets(struct fetch *f, enum record_kind kind) {
   uint32_t first = f->kind_first[kind], count = f->kind_first[kind + 1] - first;
   const PGresult *r = postgres_pipe_result(f->c, f->kind_entry[kind]);
   for (int row = 0; row < PQntuples(r); row++) {
     int64_t ord = postgres_get_i64(PQgetvalue(r, row, 0));
     INVARIANT(ord >= 1 && ord <= count);
-    enum ff_rc rc = postgres_row_load(r, row, 1, kind, f->arena,
-                                      &f->gets[f->order[first + (uint32_t)ord - 1]].record, e);
-    if (rc) return rc;
+    struct store_get *g = &f->gets[f->order[first + (uint32_t)ord - 1]];
+    struct ff_error why;
+    if (postgres_row_load(r, row, 1, kind, f->arena, &g->record, &why))
+      g->unreadable = store_error_keep(&why, f->arena);
   }
-  return FF_OK;
 }
 
 /* ---- ranges ---- */
 
-static void add_scan(struct fetch *f, const struct store_scan *s) {
+static void add_scan(struct fetch *f, const struct store_scan *s, uint32_t extra) {
   struct postgres_session *c = f->c;
   const struct index_info *info = &index_infos[s->index];
   struct postgres_param params[INDEX_PARTS_MAX + 1];
@@ -104,7 +105,7 @@ static void add_scan(struct fetch *f, const struct store_scan *s) {
   for (unsigned i = 0; i < used; i++)
     params[i] = postgres_param_of(&c->out[i], info->parts[i].field, s->from);
   buffer_init(&limit);
-  postgres_put_i64(&limit, s->limit);
+  postgres_put_i64(&limit, (int64_t)s->limit + extra);
   params[used] = (struct postgres_param){limit.ptr, limit.len};
   (void)postgres_pipe_add(c, POSTGRES_ST_SCAN(s->index, bits), params, (int)used + 1);
   buffer_fini(&limit);
@@ -128,7 +129,7 @@ static void fill(struct fetch *f, uint32_t from, uint32_t to, bool first, bool l
   for (unsigned kind = 0; first && kind < RECORD_KIND_COUNT; kind++)
     if (f->kind_first[kind + 1] > f->kind_first[kind]) add_gets(f, (enum record_kind)kind);
   f->scan_entry = c->pipe.count;
-  for (uint32_t i = from; i < to; i++) add_scan(f, &f->scans[i]);
+  for (uint32_t i = from; i < to; i++) add_scan(f, &f->scans[i], f->extra[i]);
   f->clock = opens || (last && !s->clock_ms);
   f->clock_entry = UINT32_MAX;
   if (f->clock)
@@ -138,20 +139,32 @@ static void fill(struct fetch *f, uint32_t from, uint32_t to, bool first, bool l
     (void)postgres_pipe_add(c, POSTGRES_ST_FIXED(POSTGRES_COMMIT), NULL, 0);
 }
 
+static enum ff_rc read_scan(struct fetch *f, struct store_scan *s, const PGresult *r,
+                            uint32_t asked, struct ff_error *e) {
+  int rows = PQntuples(r), row = 0;
+  store_scan_reset(s);
+  for (; row < rows && s->count < s->limit; row++) {
+    const void *record = NULL;
+    struct ff_error why;
+    enum ff_rc rc = FF_OK;
+    if (!postgres_row_load(r, row, 0, index_infos[s->index].kind, f->arena, &record, &why))
+      store_scan_push(s, record, f->arena);
+    else
+      rc = store_scan_step_over(s, &why, f->arena, e);
+    if (rc) return rc;
+  }
+  s->complete = row == rows && (uint32_t)rows < asked;
+  return FF_OK;
+}
+
 static enum ff_rc read_scans(struct fetch *f, uint32_t from, uint32_t to, struct ff_error *e) {
   uint32_t entry = f->scan_entry;
   for (uint32_t i = from; i < to; i++, entry++) {
     while (f->c->pipe.entries[entry].prepare) entry++;
     struct store_scan *s = &f->scans[i];
     const PGresult *r = postgres_pipe_result(f->c, entry);
-    s->count = (uint32_t)PQntuples(r);
-    s->records = s->count ? arena_alloc(f->arena, s->count * sizeof *s->records) : NULL;
-    s->complete = s->count < s->limit;
-    for (uint32_t row = 0; row < s->count; row++) {
-      enum ff_rc rc = postgres_row_load(r, (int)row, 0, index_infos[s->index].kind, f->arena,
-                                        &s->records[row], e);
-      if (rc) return rc;
-    }
+    enum ff_rc rc = read_scan(f, s, r, s->limit + f->extra[i], e);
+    if (rc) return rc;
   }
   return FF_OK;
 }
@@ -195,17 +208,33 @@ static enum step run_part(struct fetch *f, uint32_t from, uint32_t to, int64_t *
     return c->pipe.lost || postgres_is_conflict(bad) ? STEP_AGAIN : STEP_FAILED;
   }
   enum ff_rc rc = FF_OK;
-  for (unsigned kind = 0; first && kind < RECORD_KIND_COUNT && !rc; kind++)
-    if (f->kind_first[kind + 1] > f->kind_first[kind]) rc = read_gets(f, (enum record_kind)kind, e);
+  for (unsigned kind = 0; first && kind < RECORD_KIND_COUNT; kind++)
+    if (f->kind_first[kind + 1] > f->kind_first[kind]) read_gets(f, (enum record_kind)kind);
   if (!rc) rc = read_scans(f, from, to, e);
   if (!rc) rc = read_clock(f, now, e);
   return rc ? STEP_FAILED : STEP_DONE;
 }
 
+/* A range that unreadable rows left short of its limit: everything is read again with a larger one,
+ * so that it stays one snapshot. */
+static bool widen(struct fetch *f) {
+  bool any = false;
+  for (uint32_t i = 0; i < f->scan_count; i++) {
+    const struct store_scan *s = &f->scans[i];
+    if (s->complete || s->count == s->limit) continue;
+    f->extra[i] = 2 * s->unreadable_count;
+    any = true;
+  }
+  return any;
+}
+
 static enum step run_once(struct fetch *f, int64_t *now, struct ff_error *e) {
   enum step step = STEP_DONE;
   uint32_t from = 0, to;
-  for (uint32_t i = 0; i < f->get_count; i++) f->gets[i].record = NULL;
+  for (uint32_t i = 0; i < f->get_count; i++) {
+    f->gets[i].record = NULL;
+    f->gets[i].unreadable = NULL;
+  }
   do {
     to = f->scan_count - from > SCANS_AT_ONCE ? from + SCANS_AT_ONCE : f->scan_count;
     step = run_part(f, from, to, now, e);
@@ -240,11 +269,16 @@ enum ff_rc postgres_fetch(struct store_session *session, struct arena *arena,
   if (!handed_out) c->doomed = false;
   arena_reset(&c->scratch);
   sort_gets(&f);
+  f.extra = ARENA_ARRAY(&c->scratch, uint32_t, scan_count + 1);
   enum ff_rc rc = FF_OK;
   for (int i = 0; i < TRIES; i++) {
     rc = postgres_session_ready(c, e);
     if (rc) break;
     enum step step = run_once(&f, now, e);
+    while (step == STEP_DONE && widen(&f)) {
+      postgres_pipe_clear(c);
+      step = run_once(&f, now, e);
+    }
     bool lost = c->pipe.lost;
     postgres_pipe_clear(c);
     if (step == STEP_DONE) return FF_OK;

@@ -7,17 +7,27 @@
  */
 #include "store/sqlite_impl.h"
 
+/* A row that does not parse is an answer like another, not a failed fetch. */
+static void load(sqlite3_stmt *st, enum record_kind kind, struct arena *arena, const void **record,
+                 const struct ff_error **unreadable) {
+  struct ff_error why;
+  *record = NULL;
+  *unreadable = NULL;
+  if (sqlite_row_load(st, kind, arena, record, &why)) *unreadable = store_error_keep(&why, arena);
+}
+
 static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struct store_get *g,
                             struct ff_error *e) {
+  g->record = NULL;
+  g->unreadable = NULL;
   if (c->cache && (g->record = sqlite_cache_get(c->cache, g->kind, g->key, arena))) return FF_OK;
   struct sqlite_prepared *p;
   enum ff_rc rc = sqlite_prepare_kind(c, g->kind, SQLITE_ST_GET, &p, e);
   if (rc) return rc;
   const struct record_info *info = &record_infos[g->kind];
   for (int i = 0; i < info->key_count; i++) sqlite_bind_field(p, i + 1, &info->fields[i], g->key);
-  g->record = NULL;
   int code = sqlite3_step(p->st);
-  if (code == SQLITE_ROW) rc = sqlite_row_load(p->st, g->kind, arena, &g->record, e);
+  if (code == SQLITE_ROW) load(p->st, g->kind, arena, &g->record, &g->unreadable);
   else if (code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "read", e);
   sqlite3_reset(p->st);
   /* Few and asked for by every batch: lanes, their requirement sets, settings. */
@@ -27,28 +37,16 @@ static enum ff_rc fetch_key(struct sqlite_session *c, struct arena *arena, struc
   return rc;
 }
 
-/* Grows the answer of a scan whose limit is far above what there is. */
-static void push(struct store_scan *s, const void *record, uint32_t *capacity,
-                 struct arena *arena) {
-  if (s->count == *capacity) {
-    uint32_t larger = *capacity ? 2 * *capacity : s->limit < 32 ? s->limit : 32;
-    const void **grown = arena_alloc(arena, larger * sizeof *grown);
-    if (s->count) memcpy(grown, s->records, s->count * sizeof *grown);
-    s->records = grown;
-    *capacity = larger;
-  }
-  s->records[s->count++] = record;
-}
-
 /* One record by its row; the index that named the row is in the same snapshot, so it is there. */
 static enum ff_rc load_row(struct sqlite_session *c, struct arena *arena, enum record_kind kind,
-                           int64_t row, const void **record, struct ff_error *e) {
+                           int64_t row, const void **record, const struct ff_error **unreadable,
+                           struct ff_error *e) {
   struct sqlite_prepared *p;
   enum ff_rc rc = sqlite_prepare_kind(c, kind, SQLITE_ST_GET_ROW, &p, e);
   if (rc) return rc;
   sqlite3_bind_int64(p->st, 1, row);
   int code = sqlite3_step(p->st);
-  if (code == SQLITE_ROW) rc = sqlite_row_load(p->st, kind, arena, record, e);
+  if (code == SQLITE_ROW) load(p->st, kind, arena, record, unreadable);
   else rc = sqlite_error(c->store, c->db, code == SQLITE_DONE ? SQLITE_CORRUPT : code, "read", e);
   sqlite3_reset(p->st);
   return rc;
@@ -57,21 +55,36 @@ static enum ff_rc load_row(struct sqlite_session *c, struct arena *arena, enum r
 /* The record of the scan's current row: out of the cache when it is there. */
 static enum ff_rc current_record(struct sqlite_session *c, struct arena *arena, sqlite3_stmt *st,
                                  enum record_kind kind, bool rows_only, uint32_t *known,
-                                 const void **record, struct ff_error *e) {
+                                 const void **record, const struct ff_error **unreadable,
+                                 struct ff_error *e) {
   int64_t row = sqlite3_column_int64(st, 0);
   *record = c->cache ? sqlite_cache_get_row(c->cache, kind, (uint64_t)row, arena) : NULL;
   if (*record) {
     ++*known;
     return FF_OK;
   }
-  return rows_only ? load_row(c, arena, kind, row, record, e)
-                   : sqlite_row_load(st, kind, arena, record, e);
+  if (rows_only) return load_row(c, arena, kind, row, record, unreadable, e);
+  load(st, kind, arena, record, unreadable);
+  return FF_OK;
+}
+
+static enum ff_rc take_row(struct sqlite_session *c, struct arena *arena, sqlite3_stmt *st,
+                           struct store_scan *s, bool rows_only, uint32_t *known,
+                           struct ff_error *e) {
+  const void *record = NULL;
+  const struct ff_error *unreadable = NULL;
+  enum ff_rc rc = current_record(c, arena, st, index_infos[s->index].kind, rows_only, known,
+                                 &record, &unreadable, e);
+  if (rc) return rc;
+  if (unreadable) return store_scan_step_over(s, unreadable, arena, e);
+  store_scan_push(s, record, arena);
+  return FF_OK;
 }
 
 /* The rows of one level of a scan, behind what the scan holds already. While the writer finds what
  * it looks for in its cache, it reads nothing but the index. */
 static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, struct store_scan *s,
-                             unsigned level, uint32_t *capacity, struct ff_error *e) {
+                             unsigned level, struct ff_error *e) {
   const struct index_info *info = &index_infos[s->index];
   bool rows_only = c->scan_rows[s->index];
   struct sqlite_prepared *p;
@@ -82,15 +95,12 @@ static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, stru
   if (level) sqlite_scan_run(s->index, level, &first, &end);
   for (unsigned i = 0; i < end; i++)
     sqlite_bind_field(p, (int)i + 1, info->parts[i].field, s->from);
-  sqlite3_bind_int64(st, (int)end + 1, (int64_t)s->limit - s->count);
   uint32_t before = s->count, known = 0;
   int code = SQLITE_DONE;
-  while (!rc && (code = sqlite3_step(st)) == SQLITE_ROW) {
-    const void *record;
-    rc = current_record(c, arena, st, info->kind, rows_only, &known, &record, e);
-    if (!rc) push(s, record, capacity, arena);
-  }
-  if (!rc && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "scan", e);
+  while (!rc && s->count < s->limit && (code = sqlite3_step(st)) == SQLITE_ROW)
+    rc = take_row(c, arena, st, s, rows_only, &known, e);
+  if (!rc && code != SQLITE_DONE && code != SQLITE_ROW)
+    rc = sqlite_error(c->store, c->db, code, "scan", e);
   sqlite3_reset(st);
   if (c->cache && s->count > before) c->scan_rows[s->index] = known == s->count - before;
   return rc;
@@ -98,12 +108,10 @@ static enum ff_rc scan_level(struct sqlite_session *c, struct arena *arena, stru
 
 static enum ff_rc fetch_scan(struct sqlite_session *c, struct arena *arena, struct store_scan *s,
                              struct ff_error *e) {
-  uint32_t capacity = 0;
-  s->records = NULL;
-  s->count = 0;
+  store_scan_reset(s);
   unsigned first = s->after ? 1 : 0, last = s->after ? sqlite_scan_levels(s->index) : 0;
   for (unsigned level = first; level <= last && s->count < s->limit; level++) {
-    enum ff_rc rc = scan_level(c, arena, s, level, &capacity, e);
+    enum ff_rc rc = scan_level(c, arena, s, level, e);
     if (rc) return rc;
   }
   s->complete = s->count < s->limit;

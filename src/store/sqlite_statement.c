@@ -167,7 +167,6 @@ void sqlite_scan_sql(enum index_id index, unsigned level, bool rows_only, struct
   for (unsigned i = info->prefix_count; i < info->part_count; i++)
     buffer_printf(out, "%s%s%s", i > info->prefix_count ? "," : "", info->parts[i].field->name,
                   info->parts[i].descending ? " DESC" : "");
-  buffer_append_c(out, " LIMIT ?");
 }
 
 /* ---- the rest ---- */

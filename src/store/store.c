@@ -102,12 +102,18 @@ static size_t encoded_index_key(enum index_id index, const void *record, uint8_t
   return len <= scratch_size ? index_key_encode(index, record, parts, scratch) : 0;
 }
 
+static void check_unreadable(const struct ff_error *why) {
+  INVARIANT(why->code == FF_CODE_corruption && why->field[0] && why->detail[0]);
+  INVARIANT(ff_error_context_get(why, "row"));
+}
+
 /* What a store answers: right keys, right prefix, index order, no record twice. */
 static void check_scanned(const struct store_scan *s) {
   uint8_t before[1024], key[1024], prefix[1024];
   size_t before_len = 0, prefix_len = 0;
   unsigned prefix_parts = index_infos[s->index].prefix_count;
   INVARIANT(s->count <= s->limit && (s->complete || s->count > 0));
+  for (uint32_t i = 0; i < s->unreadable_count; i++) check_unreadable(s->unreadable[i]);
   if (index_key_size(s->index, s->from, prefix_parts) <= sizeof prefix)
     prefix_len = index_key_encode(s->index, s->from, prefix_parts, prefix);
   if (s->after) before_len = encoded_index_key(s->index, s->from, before, sizeof before);
@@ -127,7 +133,9 @@ static void check_scanned(const struct store_scan *s) {
 void store_check_fetched(const struct store_get *gets, uint32_t get_count,
                          const struct store_scan *scans, uint32_t scan_count) {
   for (uint32_t i = 0; i < get_count; i++) {
+    if (gets[i].unreadable) check_unreadable(gets[i].unreadable);
     if (!gets[i].record) continue;
+    INVARIANT(!gets[i].unreadable);
     const struct record_info *info = &record_infos[gets[i].kind];
     for (unsigned k = 0; k < info->key_count; k++) {
       const struct field *f = &info->fields[k];

@@ -33,12 +33,19 @@ struct store_traits {
   char version[64];    /* of the software behind it */
 };
 
+/* A stored row that does not parse fails nobody but who asked for it: the answer of a get, or a row
+ * a scan stepped over, is then validation/corruption with detail `<kind>: <field>: <problem>`, field
+ * set, and the context key `row` naming the row as an operator finds it. A scan steps over no more
+ * rows than this: one more fails the fetch with its error. */
+#define STORE_UNREADABLE_MAX 1000
+
 /* One keyed load. `key` is a record with its KEY fields set. The answer is a record in the arena,
- * or NULL when absent. */
+ * or NULL when absent or unreadable. */
 struct store_get {
   enum record_kind kind;
   const void *key;
-  const void *record; /* out */
+  const void *record;                /* out */
+  const struct ff_error *unreadable; /* out: why the row cannot be read, NULL = it can, or is absent */
 };
 
 /* One range of an index, ascending in index order, at most `limit` records. `from` is a record
@@ -52,6 +59,8 @@ struct store_scan {
   const void **records; /* out, in the arena */
   uint32_t count;       /* out */
   bool complete;        /* out: nothing lies behind the last record of this range */
+  const struct ff_error **unreadable; /* out: rows stepped over; they count for nothing above */
+  uint32_t unreadable_count;
 };
 
 enum store_write_kind { STORE_INSERT, STORE_UPDATE, STORE_DELETE };
@@ -103,9 +112,9 @@ struct store_vtable {
   /* Loads keys and ranges in one go and reads the store's clock. On a writer session the first
    * fetch after an apply opens the session's transaction and apply (possibly of zero groups) ends
    * it: what was loaded cannot change under a one-domain store that locks, and is version-checked
-   * by every store. On a reader session one fetch is one consistent snapshot. Records and their
-   * texts live in `arena`. Stored data that does not parse: validation/corruption with detail
-   * `<kind>: <field>: <problem>`, field set. */
+   * by every store. On a reader session one fetch is one consistent snapshot. Records, their texts
+   * and the errors of unreadable rows live in `arena`. Fails when the medium does, never for what
+   * one row holds (STORE_UNREADABLE_MAX). */
   enum ff_rc (*fetch)(struct store_session *, struct arena *, struct store_get *gets,
                       uint32_t get_count, struct store_scan *scans, uint32_t scan_count,
                       int64_t *now, struct ff_error *);
@@ -159,6 +168,8 @@ struct store_faults {
    * iff *really_apply. */
   enum store_outcome (*group)(void *user, const struct store_group *, bool *really_apply);
   bool tag_groups; /* not a fault: one_domain is false, as on a store spread over machines */
+  /* Per loaded row: the field that does not parse, NULL = all do. Not asked about events. */
+  const char *(*spoiled)(void *user, enum record_kind, const void *record);
 };
 
 struct store_options {
@@ -178,6 +189,15 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *, s
                              struct ff_error *) MUST_USE;
 enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *,
                              struct store **, struct ff_error *) MUST_USE;
+
+/* For stores: the answer of a scan so far, empty; one more record; one more row stepped over, which
+ * fails with `why` when there are too many. */
+void store_scan_reset(struct store_scan *);
+void store_scan_push(struct store_scan *, const void *record, struct arena *);
+enum ff_rc store_scan_step_over(struct store_scan *, const struct ff_error *why, struct arena *,
+                                struct ff_error *) MUST_USE;
+/* A copy in the arena, NULL of NULL. */
+const struct ff_error *store_error_keep(const struct ff_error *, struct arena *);
 
 /* Checked calls: in debug builds they verify the arguments against the contract (keys set, limits >
  * 0, versions step up). */

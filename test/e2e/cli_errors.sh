@@ -134,6 +134,16 @@ wait $owner 2>/dev/null
 ids=
 expect 0 --url sqlite:own.db submit kind
 
+# a spoiled row: the others' work goes on, doctor says so
+expect 0 --url sqlite:spoiled.db submit kind
+expect 0 --url sqlite:spoiled.db submit kind
+sqlite3 spoiled.db "UPDATE execution SET priority='high' WHERE row=1"
+expect 1 --url sqlite:spoiled.db doctor
+has out '1 stored rows cannot be read'
+has err 'execution: priority: not an integer'
+expect 1 --url sqlite:spoiled.db list
+has err corruption
+
 # a file without write permission (root may write anyway)
 if [ "$(id -u)" != 0 ]; then
   chmod 400 own.db

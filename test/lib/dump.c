@@ -56,6 +56,7 @@ static void dump_gets(struct dumper *d, const struct execution *x) {
   }
   for (size_t i = 0; i < ARRAY_LEN(gets); i++)
     if (gets[i].record) print(d, gets[i].kind, gets[i].record);
+    else if (gets[i].unreadable) buffer_printf(d->out, "!%s\n", gets[i].unreadable->detail);
   for (uint32_t i = 0; i < scan.count; i++) print(d, RECORD_KIND_attempt, scan.records[i]);
   dump_waiting(d, x);
 }
@@ -69,6 +70,8 @@ static void dump_index(struct dumper *d, enum index_id index, const void *from) 
     return;
   }
   enum record_kind kind = index_infos[index].kind;
+  for (uint32_t i = 0; i < scan.unreadable_count; i++)
+    buffer_printf(d->out, "!%s\n", scan.unreadable[i]->detail);
   for (uint32_t i = 0; i < scan.count; i++) {
     print(d, kind, scan.records[i]);
     if (kind == RECORD_KIND_execution) dump_gets(d, scan.records[i]);

@@ -8,6 +8,7 @@
 #include "test/lib/servers.h"
 
 #include <libpq-fe.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -88,20 +89,47 @@ static void schema_of(const char *label, char *out, size_t size) {
     if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_", *p)) *p = '_';
 }
 
-static void remove_schema(const char *label) {
+static void postgres_sql(const char *sql) {
   static PGconn *conn; /* until the process ends, like the server */
-  char schema[64], sql[160];
   if (!conn || PQstatus(conn) != CONNECTION_OK) {
     PQfinish(conn);
     conn = PQconnectdb(postgres_url());
   }
-  schema_of(label, schema, sizeof schema);
-  snprintf(sql, sizeof sql, "SET client_min_messages=error;DROP SCHEMA IF EXISTS %s CASCADE",
-           schema);
   PGresult *r = PQexec(conn, sql);
   if (PQresultStatus(r) != PGRES_COMMAND_OK)
     fprintf(stderr, "%s: %s\n", sql, PQerrorMessage(conn));
   PQclear(r);
+}
+
+static void remove_schema(const char *label) {
+  char schema[64], sql[160];
+  schema_of(label, schema, sizeof schema);
+  snprintf(sql, sizeof sql, "SET client_min_messages=error;DROP SCHEMA IF EXISTS %s CASCADE",
+           schema);
+  postgres_sql(sql);
+}
+
+static void sqlite_sql(const char *file, const char *sql) {
+  sqlite3 *db;
+  char *problem = NULL;
+  INVARIANT(sqlite3_open(file, &db) == SQLITE_OK);
+  sqlite3_busy_timeout(db, 5000);
+  if (sqlite3_exec(db, sql, NULL, NULL, &problem) != SQLITE_OK)
+    fprintf(stderr, "%s: %s\n", sql, problem);
+  sqlite3_close(db);
+}
+
+void test_store_spoil(size_t index, const char *label, int64_t from, int64_t end) {
+  char file[512], schema[64] = "", sql[300];
+  bool server = stores[index].place == IN_POSTGRES;
+  INVARIANT(stores[index].place != IN_MEMORY);
+  if (server) schema_of(label, schema, sizeof schema);
+  snprintf(sql, sizeof sql,
+           "UPDATE %s%sexecution SET lifecycle_phase=77 WHERE created_at>=%lld AND created_at<%lld",
+           schema, server ? "." : "", (long long)from, (long long)end);
+  file_of(label, "", file, sizeof file);
+  if (server) postgres_sql(sql);
+  else sqlite_sql(file, sql);
 }
 
 void test_store_remove(size_t index, const char *label) {

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Index 0 is the reference the others are compared with. NULL behind the last one. */
 const char *test_store(size_t index);
@@ -26,5 +27,8 @@ size_t test_stores_choose(bool servers, size_t chosen[TEST_STORES], int *status)
 void test_store_place(size_t index, const char *label, const char *query, char *url, size_t size);
 /* Removes what is stored there; nothing may be open. */
 void test_store_remove(size_t index, const char *label);
+/* Behind the store's back: lifecycle_phase of the executions created in [from, end) becomes no word.
+ * Not of the memory store, which has a fault for that. */
+void test_store_spoil(size_t index, const char *label, int64_t from, int64_t end);
 
 #endif

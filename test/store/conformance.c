@@ -72,7 +72,7 @@ static int set_up(void **state) {
   w->scheme = test_store(one->store);
   atomic_init(&w->clock, CLOCK_START);
   arena_init(&w->arena);
-  test_store_place(one->store, "conformance", "", w->url, sizeof w->url);
+  test_store_place(one->store, WORLD_LABEL, "", w->url, sizeof w->url);
   world_open(w);
   return 0;
 }
@@ -85,7 +85,7 @@ static void run(void **state) {
 static int tear_down(void **state) {
   struct one *one = *state;
   if (one->world->store) world_close(one->world);
-  test_store_remove(one->store, "conformance");
+  test_store_remove(one->store, WORLD_LABEL);
   arena_fini(&one->world->arena);
   free(one->world);
   one->world = NULL;
@@ -95,7 +95,8 @@ static int tear_down(void **state) {
 /* ---- the program ---- */
 
 static const struct conformance_check *const tables[] = {
-    checks_writes, checks_fields, checks_scans, checks_log, checks_sessions, checks_faults};
+    checks_writes,   checks_fields, checks_scans,  checks_log,
+    checks_sessions, checks_faults, checks_spoiled};
 
 static int run_store(size_t store) {
   static const int where[] = {ON_MEMORY, ON_SQLITE, ON_POSTGRES};

@@ -19,6 +19,7 @@
 
 #include "store/calls.h"
 
+#define WORLD_LABEL "conformance"
 #define CLOCK_START INT64_C(1700000000000)
 
 /* One fresh store: migrated, with a writer and a reader session. */
@@ -46,7 +47,7 @@ struct conformance_check {
   int where; /* bits */
 };
 extern const struct conformance_check checks_writes[], checks_fields[], checks_scans[],
-    checks_log[], checks_sessions[], checks_faults[]; /* each ends in {0} */
+    checks_log[], checks_sessions[], checks_faults[], checks_spoiled[]; /* each ends in {0} */
 
 /* ---- conformance.c ---- */
 void world_open(struct world *w);  /* store and sessions */
