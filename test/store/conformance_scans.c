@@ -96,7 +96,7 @@ static void vary_field(const struct field *f, void *record) {
     case FIELD_U8: return;
     case FIELD_U16: *(uint16_t *)at = (uint16_t)(draw(3) * 255); return;
     case FIELD_U32: *(uint32_t *)at = draw(4) * 200; return;
-    case FIELD_U64: *(uint64_t *)at = draw(2) ? UINT64_MAX : 1; return;
+    case FIELD_U64: *(uint64_t *)at = draw(2) ? INT64_MAX : 1; return; /* stores sort no further */
     case FIELD_I32: *(int32_t *)at = small[draw(ARRAY_LEN(small))]; return;
     case FIELD_I64:
     case FIELD_IDX: *(int64_t *)at = numbers[draw(ARRAY_LEN(numbers))]; return;
