@@ -30,7 +30,6 @@ static void pend(struct batch *b, struct call *call) {
 /* ---- running ---- */
 
 static void changed(void *user, const struct execution *before, const struct execution *after);
-static void appended(void *user, const struct stream *after);
 
 static void fail_pending(struct batch *b, const struct ff_error *error) {
   for (uint32_t i = 0; i < b->pending_count; i++) {
@@ -143,7 +142,7 @@ bool batch_begin(struct batch *b) {
   arena_reset(&b->arena);
   e->batches++;
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
-  b->watch = (struct overlay_watch){.user = b, .changed = changed, .appended = appended};
+  b->watch = (struct overlay_watch){.user = b, .changed = changed};
   overlay_watch(b->overlay, &b->watch);
   b->lanes_changed = false;
   b->next_due_at = INT64_MAX;
@@ -160,26 +159,12 @@ bool batch_begin(struct batch *b) {
 
 /* ---- what a change wakes ---- */
 
-/* Whoever watches this execution looks again after the commit. */
-static void collect_watchers(struct batch *b, struct exec_id id, enum watch_change change) {
-  struct engine *e = b->engine;
-  if (!e->watch_count) return;
-  pthread_mutex_lock(&e->lock);
-  watches_take(e, id, change, &b->watchers);
-  pthread_mutex_unlock(&e->lock);
-}
-
-static void appended(void *user, const struct stream *after) {
-  collect_watchers(user, (struct exec_id){after->partition, after->execution_id}, WATCH_STREAM);
-}
-
 static void changed(void *user, const struct execution *before, const struct execution *after) {
   struct batch *b = user;
   struct engine *e = b->engine;
   if (!after) return;
   if (after->next_due_at && after->next_due_at < b->next_due_at)
     b->next_due_at = after->next_due_at;
-  collect_watchers(b, execution_id_of(after), WATCH_STATE);
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now ||
       !e->parked_claims.count)
@@ -276,7 +261,26 @@ static bool call_done(const struct call *c) {
   return true;
 }
 
-static void wake_watchers(struct batch *b) {
+static void collect_watchers(struct batch *b, const struct store_write *w) {
+  struct engine *e = b->engine;
+  if (w->record_kind == RECORD_KIND_execution) {
+    watches_take(e, execution_id_of(w->record), WATCH_STATE, &b->watchers);
+  } else if (w->record_kind == RECORD_KIND_stream) {
+    const struct stream *s = w->record;
+    struct exec_id id = {s->partition, s->execution_id};
+    watches_take(e, id, WATCH_STREAM, &b->watchers);
+  }
+}
+
+/* Whoever watches what was written looks again. Collected after the commit and not while the batch
+ * runs: who parks in between has looked too early to see it. */
+static void wake_watchers(struct batch *b, const struct store_group *groups, uint32_t count) {
+  if (!b->engine->watch_count) return;
+  pthread_mutex_lock(&b->engine->lock);
+  for (uint32_t g = 0; g < count; g++)
+    for (uint32_t i = 0; i < groups[g].write_count; i++)
+      collect_watchers(b, &groups[g].writes[i]);
+  pthread_mutex_unlock(&b->engine->lock);
   for (struct call *c = b->watchers.first, *next; c; c = next) {
     next = c->next;
     list_remove(&b->watchers, c);
@@ -384,7 +388,7 @@ void batch_end(struct batch *b) {
     settle(b, groups, tags, count);
     for (uint32_t g = 0; g < count; g++) applied &= groups[g].outcome == STORE_APPLIED;
   }
-  wake_watchers(b);
+  wake_watchers(b, groups, count);
   reply(b);
   b->phase = BATCH_NONE;
   if (count && !atomic_exchange(&e->housekeeping, true) && e->service_started)

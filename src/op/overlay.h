@@ -69,7 +69,6 @@ struct overlay_watch {
   void *user;
   void (*changed)(void *user, const struct execution *before,
                   const struct execution *after); /* either may be NULL */
-  void (*appended)(void *user, const struct stream *after);
 };
 void overlay_watch(struct overlay *, const struct overlay_watch *);
 

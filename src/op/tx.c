@@ -184,7 +184,6 @@ static void take_slot(struct tx *tx, struct slot *s, uint16_t tag) {
       range_consider(o, o->ranges.items[i], s);
   if (s->kind == RECORD_KIND_execution && o->watch)
     o->watch->changed(o->watch->user, before, after);
-  if (s->kind == RECORD_KIND_stream && after && o->watch) o->watch->appended(o->watch->user, after);
 }
 
 static void clear_staged(struct tx *tx) {

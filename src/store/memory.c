@@ -254,6 +254,7 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *opt
   m->clock_user = options->clock_user;
   if (options->faults) m->faults = *options->faults;
   m->store.traits.one_domain = !m->faults.tag_groups;
+  m->store.traits.shared = !m->faults.one_owner;
   m->data = data_take(name);
   *out = &m->store;
   return FF_OK;

@@ -168,6 +168,7 @@ struct store_faults {
    * iff *really_apply. */
   enum store_outcome (*group)(void *user, const struct store_group *, bool *really_apply);
   bool tag_groups; /* not a fault: one_domain is false, as on a store spread over machines */
+  bool one_owner;  /* not a fault: shared is false, as of a file; nobody else may have it open */
   /* Per loaded row: the field that does not parse, NULL = all do. Not asked about events. */
   const char *(*spoiled)(void *user, enum record_kind, const void *record);
 };
