@@ -8,7 +8,7 @@
 #ifndef FLOWFABRIC_SIGNAL_H
 #define FLOWFABRIC_SIGNAL_H
 
-#include "flowfabric/engine.h"
+#include "flowfabric/lifecycle.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -109,6 +109,238 @@ struct ff_read_waitpoint_token_result {
   struct ff_str token; /* secret; absent = none */
 };
 FF_OPERATION(read_waitpoint_token);
+
+/* ---------------------------------------------------------------- suspending */
+
+/* Where a suspension waits: a new waitpoint, or (pending) one of create_waitpoint. */
+struct ff_waitpoint_binding {
+  struct ff_str waitpoint_id;  /* a uuid of the caller's; not nil */
+  struct ff_str waitpoint_key; /* of a new one: 1..256 bytes; ignored for a pending one */
+  bool pending;
+};
+struct ff_waitpoint_bindings {
+  const struct ff_waitpoint_binding *items;
+  size_t count;
+};
+/* A waitpoint a suspension waits on. */
+struct ff_bound_waitpoint {
+  struct ff_id waitpoint_id;
+  struct ff_str waitpoint_key;
+  struct ff_str waitpoint_token; /* secret */
+};
+struct ff_bound_waitpoints {
+  const struct ff_bound_waitpoint *items;
+  size_t count;
+};
+struct ff_suspend_details {
+  struct ff_id suspension_id, waitpoint_id; /* the primary waitpoint: the first binding */
+  struct ff_str waitpoint_key;
+  struct ff_str waitpoint_token; /* secret */
+  struct ff_bound_waitpoints additional_waitpoints; /* the other bindings, in order */
+};
+
+/* Gives the lease back and waits until signals meet a condition, an operator resumes, or time ends
+ * it; the same attempt then goes on (03 §4). outcome: suspended (handle is of kind suspended), or
+ * already_satisfied: signals kept by pending waitpoints met the condition at once, nothing was
+ * released and the caller's handle stays good. With an idempotency_key a repeat gives the first
+ * answer for up to a week, whatever else it says.
+ *
+ * resume_condition is JSON: {"Single":{"waitpoint_key":K,"matcher":M}}, "OperatorOnly",
+ * "TimeoutOnly", {"Composite":{"kind":"AllOf"|"AnyOf","members":[…]}} or
+ * {"Composite":{"kind":"Count","n":N,"count_kind":"DistinctWaitpoints"|"DistinctSignals"|
+ * "DistinctSources","matcher":M?,"waitpoints":[K…]}}; a matcher M is "Wildcard", {"ByName":T} or
+ * {"ByCorrelationId":T}. At most 256 KiB, 1,024 nodes, composites 4 deep.
+ *
+ * Errors, first one first: handle_from_other_backend, already_suspended (a suspended handle),
+ * invalid_input (details of 03 §4.3), corruption, execution_not_found, already_suspended,
+ * execution_not_active, lease_revoked, lease_expired, stale_lease, waitpoint_not_found,
+ * waitpoint_not_pending, invalid_waitpoint_for_execution, pending_waitpoint_expired,
+ * waitpoint_not_token_bound, waitpoint_already_exists, hmac_secret_not_initialized,
+ * invalid_secret. */
+struct ff_suspend_args {
+  uint32_t size;
+  struct ff_handle handle;
+  struct ff_str suspension_id;             /* a uuid of the caller's; not nil */
+  struct ff_waitpoint_bindings waitpoints; /* 1..256; the first is primary */
+  struct ff_str resume_condition;
+  struct ff_str resume_policy; /* JSON of 03 §4.1; absent = normal; resume_delay_ms acts */
+  struct ff_str reason_code;   /* waiting_for_signal, WaitingForApproval, … (03 §4.1) */
+  struct ff_str requested_by;  /* absent = worker; operator, policy, system_timeout_policy */
+  int64_t timeout_at;          /* 0 = the policy's default, else none */
+  struct ff_str timeout_behavior; /* absent = fail; cancel, expire, auto_resume,
+                                     auto_resume_with_timeout_signal, escalate */
+  struct ff_str continuation_metadata_pointer; /* at most 4,096 bytes, for operators */
+  struct ff_str idempotency_key;               /* at most 512 bytes; empty = none */
+};
+struct ff_suspend_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_suspend_details details;
+  struct ff_handle handle; /* of a suspended one */
+};
+FF_OPERATION(suspend);
+
+/* suspend for callers without a handle (03 §4.8). The same outcomes and errors; a partial or absent
+ * fence is invalid_input. */
+struct ff_suspend_by_triple_args {
+  uint32_t size;
+  struct ff_str execution_id;
+  struct ff_fence fence;
+  struct ff_str suspension_id;
+  struct ff_waitpoint_bindings waitpoints;
+  struct ff_str resume_condition, resume_policy, reason_code, requested_by;
+  int64_t timeout_at;
+  struct ff_str timeout_behavior, continuation_metadata_pointer, idempotency_key;
+};
+struct ff_suspend_by_triple_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_suspend_details details;
+  struct ff_handle handle;
+};
+FF_OPERATION(suspend_by_triple);
+
+/* ---------------------------------------------------------------- signals */
+
+/* Delivers a signal to a waitpoint; whoever has its token may (03 §6). outcome: accepted (effect
+ * says what it did), duplicate (the key or the signal_id was accepted before: existing_signal_id).
+ * Errors, first one first: invalid_input, payload_too_large, missing_token, invalid_token,
+ * hmac_secret_not_initialized, token_expired, invalid_secret (all before anything is looked at:
+ * who has no token learns nothing), execution_not_found, waitpoint_closed, target_not_signalable,
+ * pending_waitpoint_expired, signal_limit_exceeded. */
+struct ff_deliver_signal_args {
+  uint32_t size;
+  struct ff_str execution_id, waitpoint_id;
+  struct ff_str signal_id;   /* a uuid of the caller's; not nil */
+  struct ff_str signal_name; /* 1..256 bytes */
+  struct ff_str signal_category, source_type;     /* at most 256 bytes each */
+  struct ff_str source_identity, correlation_id;  /* at most 512 bytes each */
+  struct ff_str idempotency_key;                  /* at most 512 bytes; empty = none */
+  struct ff_bytes payload;                        /* at most 65,536 bytes */
+  struct ff_str payload_encoding;                 /* absent = json */
+  struct ff_str target_scope;                     /* absent = waitpoint; kept, not interpreted */
+  int64_t created_at;                             /* 0 = now */
+  bool has_dedup_ttl;                             /* without it 86,400,000 */
+  uint64_t dedup_ttl_ms;                          /* 0 = no dedup */
+  bool has_resume_delay;                          /* without it the suspension's policy */
+  uint64_t resume_delay_ms;                       /* how long the resumed execution waits */
+  uint64_t max_signals_per_execution;             /* can only tighten; 0 = the policy's */
+  uint64_t signal_maxlen;                         /* kept per waitpoint; 0 = 1,000, at most 10,000 */
+  struct ff_str waitpoint_token;                  /* secret */
+};
+struct ff_deliver_signal_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_id signal_id; /* of an accepted one */
+  uint8_t effect;         /* enum ff_signal_effect, of an accepted one */
+  struct ff_id existing_signal_id;
+};
+FF_OPERATION(deliver_signal);
+
+/* An operator's approval or rejection, without a token (03 §6.6). The same outcomes; a repeat with
+ * the same name and suffix is a duplicate. Errors: invalid_input (also lane_mismatch),
+ * execution_not_found, waitpoint_not_found, hmac_secret_not_initialized, invalid_token (the stored
+ * fingerprint does not fit the secret), invalid_secret, and those of deliver_signal behind them. */
+struct ff_deliver_approval_signal_args {
+  uint32_t size;
+  struct ff_str execution_id, lane_id, waitpoint_id;
+  struct ff_str signal_name;         /* by convention approved or rejected */
+  struct ff_str idempotency_suffix;  /* with the name at most 480 bytes */
+  struct ff_str source_identity;     /* who; counts for DistinctSources */
+  uint64_t signal_dedup_ttl_ms;      /* 0 = no dedup */
+  uint64_t max_signals_per_execution, signal_maxlen;
+};
+struct ff_deliver_approval_signal_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_id signal_id;
+  uint8_t effect;
+  struct ff_id existing_signal_id;
+};
+FF_OPERATION(deliver_approval_signal);
+
+/* A signal that helped to resume (03 §7.1). */
+struct ff_resume_signal {
+  struct ff_id signal_id;
+  struct ff_str signal_name, signal_category, source_type, source_identity, correlation_id;
+  int64_t accepted_at;
+  struct ff_bytes payload; /* absent when none was delivered */
+};
+struct ff_resume_signals {
+  const struct ff_resume_signal *items;
+  size_t count;
+};
+/* What ended the last suspension of this attempt, in order of arrival; empty while it is open, and
+ * when no signal ended it (03 §7.1). Any handle of the attempt. Errors: handle_from_other_backend,
+ * corruption. */
+struct ff_observe_signals_args {
+  uint32_t size;
+  struct ff_handle handle;
+};
+struct ff_observe_signals_result {
+  struct ff_memory *memory;
+  struct ff_resume_signals signals;
+};
+FF_OPERATION(observe_signals);
+
+/* ---------------------------------------------------------------- ends of suspensions */
+
+/* Makes a suspended execution runnable again without looking at its condition, for operators (03
+ * §8). outcome: resumed. Errors: invalid_input, execution_not_found, execution_not_suspended. */
+struct ff_resume_execution_args {
+  uint32_t size;
+  struct ff_str execution_id;
+  struct ff_str trigger_type; /* absent = signal; operator, auto_resume */
+  uint64_t resume_delay_ms;
+};
+struct ff_resume_execution_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  uint8_t public_state; /* waiting, or delayed */
+};
+FF_OPERATION(resume_execution);
+
+/* What time does to a suspension (03 §9.1); engines apply it by themselves. outcome: expired
+ * (behavior_applied), already_satisfied (reason says why there is nothing to do). Errors:
+ * invalid_input. */
+struct ff_expire_suspension_args {
+  uint32_t size;
+  struct ff_str execution_id;
+};
+struct ff_expire_suspension_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_str behavior_applied;
+  struct ff_str reason;
+};
+FF_OPERATION(expire_suspension);
+
+/* A suspended execution (03 L-10). */
+struct ff_suspended_entry {
+  struct ff_id execution_id;
+  int64_t suspended_at_ms; /* its place in the list: timeout_at, or 9,999,999,999,999 */
+  struct ff_str reason;
+  int64_t timeout_at; /* 0 = none */
+  int64_t suspended_since;
+};
+struct ff_suspended_entries {
+  const struct ff_suspended_entry *items;
+  size_t count;
+};
+/* The suspended executions of a partition, the next to time out first (03 §7.4). Errors:
+ * invalid_input. */
+struct ff_list_suspended_args {
+  uint32_t size;
+  struct ff_str partition; /* `{fp:N}` */
+  struct ff_str cursor;    /* exclusive: the next_cursor of the page before */
+  uint32_t limit;          /* 0 = an empty page; at most 1,000 */
+};
+struct ff_list_suspended_result {
+  struct ff_memory *memory;
+  struct ff_suspended_entries entries;
+  struct ff_str next_cursor; /* absent on the last page */
+};
+FF_OPERATION(list_suspended);
 
 /* ---------------------------------------------------------------- keys of tokens */
 

@@ -12,11 +12,12 @@
 #define PAUSE_MS 1000 /* before what failed is tried again */
 
 const char *const scanner_names[SCANNER_COUNT] = {
-    "delayed_promoter", "lease_expiry",      "attempt_timeout", "execution_deadline",
-    "auto_reclaim",     "pending_wp_expiry", "retention_trimmer", "dedup_sweep", "outbox_trimmer"};
+    "delayed_promoter",   "lease_expiry",      "attempt_timeout",   "execution_deadline",
+    "auto_reclaim",       "suspension_timeout", "pending_wp_expiry", "retention_trimmer",
+    "dedup_sweep",        "outbox_trimmer"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
 const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,
-                                                      5000, 60000, 60000, 60000};
+                                                      2000, 5000, 60000, 60000, 60000};
 static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {
@@ -26,6 +27,7 @@ static enum scanner_id scanner_of(enum due_kind kind) {
     case DUE_ATTEMPT_TIMEOUT: return SCANNER_TIMEOUT;
     case DUE_DEADLINE: return SCANNER_DEADLINE;
     case DUE_AUTO_RECLAIM: return SCANNER_RECLAIM;
+    case DUE_SUSPENSION: return SCANNER_SUSPENSION;
     case DUE_WAITPOINT: return SCANNER_WAITPOINT;
     case DUE_PURGE:
     case DUE_STALE:
@@ -69,6 +71,11 @@ static struct request *request_for(struct engine *e, struct call *call,
     struct purge_execution_args *args = ARENA_NEW(a, struct purge_execution_args);
     *args = (struct purge_execution_args){sizeof *args, item->execution, -1};
     return call_request(e, call, OP_purge_execution, args);
+  }
+  if (item->kind == DUE_SUSPENSION) {
+    struct ff_expire_suspension_args *args = ARENA_NEW(a, struct ff_expire_suspension_args);
+    *args = (struct ff_expire_suspension_args){sizeof *args, text};
+    return call_request(e, call, OP_expire_suspension, args);
   }
   if (item->kind == DUE_WAITPOINT) {
     struct expire_waitpoints_args *args = ARENA_NEW(a, struct expire_waitpoints_args);

@@ -82,6 +82,9 @@ enum due_kind execution_due(const struct execution *x, const struct op_config *c
       due_consider(&kind, due_at, DUE_LEASE_EXPIRY, x->lease_expires_at);
     else
       due_consider(&kind, due_at, DUE_AUTO_RECLAIM, execution_auto_reclaim_at(x, config));
+  } else if (x->lifecycle_phase == FF_lifecycle_phase_suspended) {
+    if (x->suspension_timeout_at)
+      due_consider(&kind, due_at, DUE_SUSPENSION, x->suspension_timeout_at);
   } else if (x->eligibility_state == FF_eligibility_state_not_eligible_until_time) {
     due_consider(&kind, due_at, DUE_PROMOTE, x->delay_until);
   }

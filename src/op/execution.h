@@ -223,6 +223,9 @@ struct policy_facts {  /* what create copies into the execution record; absent =
       max_replay_count;                /* as given: a default is not copied into the record */
   int64_t dedup_window_ms;             /* 0 = default */
   int64_t stream_maxlen;               /* 0 = default */
+  int64_t max_signals;                 /* 0 = default, INT64_MAX = any number */
+  int64_t suspension_timeout_ms;       /* 0 = none */
+  struct ff_str suspension_behavior;   /* absent = fail */
   struct ff_str required_capabilities; /* sorted CSV, empty = none */
   struct ff_str budget_ids;            /* CSV, absent = none */
   struct uuid quota_policy_id;

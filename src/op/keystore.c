@@ -80,6 +80,13 @@ struct ff_str keystore_token(struct tx *tx, const struct token_key *key, struct 
   return arena_text(tx_arena(tx), text_of(token.text, token.len));
 }
 
+bool keystore_fits(struct tx *tx, const struct token_key *key, struct exec_id execution,
+                   struct uuid waitpoint, struct ff_str fingerprint) {
+  struct ff_str kid, made;
+  token_fingerprint(keystore_token(tx, key, execution, waitpoint), &kid, &made);
+  return made.len > 0 && text_compare(made, fingerprint) == 0;
+}
+
 enum ff_rc keystore_verify(struct tx *tx, const struct keystore *store, struct ff_str token,
                            struct exec_id execution, struct uuid waitpoint, struct ff_error *e) {
   struct token_parts parts;

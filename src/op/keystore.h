@@ -37,6 +37,9 @@ enum ff_rc keystore_mint(struct tx *, const struct keystore *, struct exec_id,
 /* The same under a known kid, absent when its secret is unusable. */
 struct ff_str keystore_token(struct tx *, const struct token_key *, struct exec_id,
                              struct uuid waitpoint);
+/* the token this key makes has that fingerprint. */
+bool keystore_fits(struct tx *, const struct token_key *, struct exec_id, struct uuid waitpoint,
+                   struct ff_str fingerprint);
 /* D-2 … D-6: looks at the arguments and the key store, at nothing else. Errors: missing_token,
  * invalid_token, hmac_secret_not_initialized, token_expired, invalid_secret. */
 enum ff_rc keystore_verify(struct tx *, const struct keystore *, struct ff_str token,

@@ -6,7 +6,7 @@
  * that is stopped is set to 0 and a text that no longer holds to absent, so that the cold part of
  * an idle execution stays empty.
  */
-#include "op/waitpoint.h"
+#include "op/suspension.h"
 
 static const struct ff_str absent;
 
@@ -272,9 +272,17 @@ static int64_t purge_time(struct tx *tx, const struct execution *x) {
   return add_saturating(tx_now(tx), retention_ms);
 }
 
+/* T-15, T-16 */
+static struct ff_str abandon_reason(enum ff_terminal_outcome outcome) {
+  if (outcome == FF_terminal_outcome_cancelled) return TEXT_LIT("cancelled");
+  if (outcome == FF_terminal_outcome_expired) return TEXT_LIT("expired:execution_deadline");
+  return TEXT_LIT("execution_terminal");
+}
+
 enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_terminal_outcome outcome,
                                enum ff_attempt_lifecycle open_attempt, struct event *event) {
   TRY(grant_drop(tx, x));
+  TRY(suspension_abandon(tx, x, abandon_reason(outcome)));
   TRY(waitpoints_close_pending(tx, x, TEXT_LIT("execution_terminal")));
   if (attempt_is_open(x)) attempt_end(tx, x, open_attempt, absent, absent);
   struct execution_vector ended = {

@@ -6,7 +6,7 @@
  */
 #include "flowfabric/signal.h"
 #include "op/read.h"
-#include "op/waitpoint.h"
+#include "op/suspension.h"
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
 
@@ -40,10 +40,22 @@ static void list_declare(struct declare *d, const void *args, const void *prep) 
   const struct list_prep *p = prep;
   struct waitpoint from = list_from(p);
   declare_prepared_execution(d, args, prep);
+  declare_suspension(d, p->id);
   declare_scan(d, INDEX_waitpoint_by_execution, &from, p->has_after, p->limit + 1);
 }
 
+/* L-4: what an active one still waits for. NULL when nothing says so. */
+static enum ff_rc load_condition(struct tx *tx, const struct execution *x,
+                                 struct condition **condition, struct ff_error *e) {
+  const struct suspension *s = NULL;
+  if (x->lifecycle_phase != FF_lifecycle_phase_suspended) return FF_OK;
+  TRY(suspension_get(tx, execution_id_of(x), &s));
+  if (!suspension_is_open(s)) return FF_OK;
+  return condition_load(s->resume_condition, (struct ff_str){NULL, 0}, tx_arena(tx), condition, e);
+}
+
 static void view(const struct execution *x, const struct waitpoint *w,
+                 const struct condition *condition, struct arena *arena,
                  struct ff_pending_waitpoint *out) {
   *out = (struct ff_pending_waitpoint){.waitpoint_key = w->waitpoint_key,
                                        .state = w->state,
@@ -54,6 +66,8 @@ static void view(const struct execution *x, const struct waitpoint *w,
                                        .token_fingerprint = w->token_fingerprint};
   uuid_format_id(w->waitpoint_id, &out->waitpoint_id);
   exec_id_format(execution_id_of(x), &out->execution_id);
+  if (condition && w->state == FF_waitpoint_state_active)
+    out->required_signal_names = condition_signal_names(condition, w->waitpoint_key, arena);
 }
 
 /* L-3: filtered before paging; those that are closed come last. */
@@ -63,10 +77,12 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
   const struct list_prep *p = prep;
   const struct execution *x = NULL;
   struct waitpoint from = list_from(p);
+  struct condition *condition = NULL;
   struct tx_scan scan;
   size_t count = 0;
   (void)args;
   TRY(execution_load(tx, p->id, &x, e));
+  TRY(load_condition(tx, x, &condition, e));
   TRY(tx_scan_open(tx, INDEX_waitpoint_by_execution, &from, p->has_after, p->limit + 1, &scan));
   struct ff_pending_waitpoint *items =
       ARENA_ARRAY(tx_arena(tx), struct ff_pending_waitpoint, p->limit);
@@ -80,7 +96,7 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
       r->next_cursor = arena_text(tx_arena(tx), ff_text(items[count - 1].waitpoint_id.text));
       break;
     }
-    view(x, w, &items[count++]);
+    view(x, w, condition, tx_arena(tx), &items[count++]);
   }
   r->entries = (struct ff_pending_waitpoints){items, count};
   return FF_OK;

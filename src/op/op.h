@@ -127,6 +127,7 @@ enum due_kind {
   DUE_DEADLINE,
   DUE_AUTO_RECLAIM,
   DUE_PURGE,
+  DUE_SUSPENSION,
   DUE_WAITPOINT, /* of those no suspension uses */
   DUE_STALE /* the stored time rests on another configuration: not due after all */
 };

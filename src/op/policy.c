@@ -206,13 +206,15 @@ static enum ff_rc read_stream_policy(const struct scope *s, int64_t *retention_m
   return read_ms(&inner, "retention_ttl_ms", retention_ms);
 }
 
-static enum ff_rc check_suspension_policy(const struct scope *s) {
+static enum ff_rc read_suspension_policy(const struct scope *s, struct policy_facts *out) {
   struct scope inner;
-  int64_t unused;
   TRY(read_object(s, "suspension_policy", "suspension_policy.", &inner));
   if (!inner.object) return FF_OK;
-  TRY(read_ms(&inner, "default_timeout_ms", &unused));
-  return check_text(&inner, "timeout_behavior");
+  TRY(read_ms(&inner, "default_timeout_ms", &out->suspension_timeout_ms));
+  TRY(check_text(&inner, "timeout_behavior"));
+  const struct json *behavior = member(&inner, "timeout_behavior");
+  if (behavior) out->suspension_behavior = behavior->text;
+  return FF_OK;
 }
 
 static enum ff_rc check_fallback_policy(const struct scope *s) {
@@ -328,13 +330,14 @@ static bool has_members(const struct json *object) {
 }
 
 static enum ff_rc read_plain_members(const struct scope *s, struct policy_facts *out) {
-  int64_t unused;
+  int64_t unused, signals = -1;
   TRY(read_i64(s, "priority", INT32_MIN, INT32_MAX, &unused));
   TRY(read_i64(s, "delay_until", INT64_MIN, INT64_MAX, &out->delay_until));
   if (out->delay_until < 0) out->delay_until = 0; /* long past: no delay */
   TRY(read_auto_reclaim(s, &out->auto_reclaim_delay_ms));
   TRY(read_count(s, "max_replay_count", &out->max_replay_count));
-  TRY(read_count(s, "max_signals_per_execution", &unused));
+  TRY(read_count(s, "max_signals_per_execution", &signals));
+  if (signals >= 0) out->max_signals = signals ? signals : INT64_MAX;
   TRY(read_ms(s, "dedup_window_ms", &out->dedup_window_ms));
   TRY(read_budget_ids(s, &out->budget_ids));
   return read_quota_policy_id(s, &out->quota_policy_id);
@@ -349,7 +352,7 @@ static enum ff_rc read_members(const struct scope *s, struct policy_facts *out) 
   TRY(read_timeout_policy(s, out, &timeout_reclaim_count));
   TRY(read_count(s, "max_reclaim_count", &out->max_reclaim_count));
   if (out->max_reclaim_count < 0) out->max_reclaim_count = timeout_reclaim_count;
-  TRY(check_suspension_policy(s));
+  TRY(read_suspension_policy(s, out));
   TRY(check_fallback_policy(s));
   TRY(read_stream_policy(s, &out->retention_ms, &out->stream_maxlen));
   return read_routing(s, &out->required_capabilities);

@@ -70,6 +70,15 @@ enum ff_rc waitpoint_token(struct tx *tx, const struct keystore *keys, const str
                    TEXT_ARG(key->kid));
 }
 
+enum ff_rc waitpoint_check_token(struct tx *tx, const struct keystore *keys,
+                                 const struct waitpoint *w, struct ff_error *e) {
+  const struct token_key *own = keystore_find(keys, w->token_kid);
+  struct exec_id id = {w->partition, w->execution_id};
+  if (!own || keystore_fits(tx, own, id, w->waitpoint_id, w->token_fingerprint)) return FF_OK;
+  return error_set(e, FF_CODE_invalid_token, "the secret of kid " TEXT_FMT " has changed",
+                   TEXT_ARG(w->token_kid));
+}
+
 void waitpoint_close(struct tx *tx, struct waitpoint *w, struct ff_str reason, bool satisfied) {
   w->state = FF_waitpoint_state_closed;
   w->closed_at = tx_now(tx);

@@ -27,6 +27,9 @@ void waitpoint_leave_pending(struct execution *);
  * absent when neither has a secret. Errors: invalid_secret. */
 enum ff_rc waitpoint_token(struct tx *, const struct keystore *, const struct waitpoint *,
                            struct ff_str *, struct ff_error *) MUST_USE;
+/* while its kid is known, that must still make the token it was given. Errors: invalid_token. */
+enum ff_rc waitpoint_check_token(struct tx *, const struct keystore *, const struct waitpoint *,
+                                 struct ff_error *) MUST_USE;
 void waitpoint_close(struct tx *, struct waitpoint *, struct ff_str reason, bool satisfied);
 /* Closes every pending waitpoint (T-17). FF_MISS until they are loaded. */
 enum ff_rc waitpoints_close_pending(struct tx *, struct execution *, struct ff_str reason) MUST_USE;

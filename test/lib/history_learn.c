@@ -158,6 +158,14 @@ static void learn_point(struct history *h, const struct ff_handle *handle, const
   if (expires_at) note_time(h, expires_at);
 }
 
+static void learn_suspended(struct history *h, const struct ff_handle *old, uint8_t outcome,
+                            const struct ff_suspend_details *d, const struct ff_handle *suspended) {
+  const struct ff_handle *of = outcome == FF_outcome_suspended ? suspended : old;
+  if (of && of->len)
+    learn_point(h, of, d->waitpoint_id.text, d->waitpoint_key, d->waitpoint_token, 0);
+  if (old && outcome == FF_outcome_suspended) learn_ended(h, old, BELIEF_INTERRUPTED);
+}
+
 static void learn_many(struct history *h, const struct history_call *call, const void *result) {
   if (call->op == OP_create_executions) {
     struct ff_create_slots slots = RESULT(create_executions)->slots;
@@ -261,6 +269,14 @@ void history_learn(struct history *h, const struct history_call *call, const voi
     case OP_submit:
       learn_created_one(h, RESULT(submit)->execution_id.text, ARGS(submit)->lane_id,
                         RESULT(submit)->outcome == FF_outcome_created);
+      break;
+    case OP_suspend:
+      learn_suspended(h, &ARGS(suspend)->handle, RESULT(suspend)->outcome,
+                      &RESULT(suspend)->details, &RESULT(suspend)->handle);
+      break;
+    case OP_suspend_by_triple:
+      learn_suspended(h, NULL, RESULT(suspend_by_triple)->outcome,
+                      &RESULT(suspend_by_triple)->details, &RESULT(suspend_by_triple)->handle);
       break;
     case OP_create_waitpoint:
       learn_point(h, &ARGS(create_waitpoint)->handle, RESULT(create_waitpoint)->waitpoint_id.text,

@@ -62,6 +62,41 @@ static const struct rule rules[] = {
     {"block_ms", AT_MOST, 30000, NULL, 0},
     {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
     {"frames", ITEMS, 0, NULL, 0},
+    {"suspend.waitpoints", BINDINGS, 0, NULL, 0},
+    {"suspend_by_triple.waitpoints", BINDINGS, 0, NULL, 0},
+    {"suspension_id", OWN_UUID, 0, UUID("dd"), 0},
+    {"resume_condition", CHOICE, 0,
+     "{\"Single\":{\"waitpoint_key\":\"k\",\"matcher\":\"Wildcard\"}}", 0},
+    {"resume_policy", CHOICE, 0, NULL, 0},
+    {"suspend.reason_code", CHOICE, 0, "waiting_for_signal", 0},
+    {"suspend_by_triple.reason_code", CHOICE, 0, "waiting_for_signal", 0},
+    {"requested_by", CHOICE, 0, NULL, 0},
+    {"timeout_at", NOT_NEGATIVE, 0, NULL, 0},
+    {"timeout_behavior", CHOICE, 0, NULL, 0},
+    {"continuation_metadata_pointer", TEXT, 4096, NULL, 0},
+    {"suspend.idempotency_key", TEXT, 512, NULL, 0},
+    {"suspend_by_triple.idempotency_key", TEXT, 512, NULL, 0},
+    {"signal_id", OWN_UUID, 0, UUID("ee"), 0},
+    {"signal_name", TEXT, 256, "go", 0},
+    {"signal_category", TEXT, 256, NULL, 0},
+    {"source_type", TEXT, 256, NULL, 0},
+    {"source_identity", TEXT, 512, NULL, 0},
+    {"deliver_signal.correlation_id", TEXT, 512, NULL, 0},
+    {"deliver_signal.idempotency_key", TEXT, 512, NULL, 0},
+    {"payload", ANY, 0, NULL, 0}, /* its own limit and code: signal.ff */
+    {"target_scope", TEXT, 256, NULL, 0},
+    {"created_at", ANY, 0, NULL, 0},
+    {"has_dedup_ttl", ANY, 0, NULL, 0},
+    {"dedup_ttl_ms", ANY, 0, NULL, 0},
+    {"has_resume_delay", ANY, 0, NULL, 0},
+    {"resume_delay_ms", ANY, 0, NULL, 0},
+    {"max_signals_per_execution", ANY, 0, NULL, 0},
+    {"signal_maxlen", ANY, 0, NULL, 0},
+    {"waitpoint_token", TOKEN, 0, NULL, 0}, /* good ones are set by set_good */
+    {"idempotency_suffix", TEXT, 480, "1", 0},
+    {"signal_dedup_ttl_ms", ANY, 0, NULL, 0},
+    {"trigger_type", CHOICE, 0, NULL, 0},
+    {"list_suspended.cursor", EXECUTION_ID, 0, LEASED, 0},
     {"list_pending_waitpoints.after", ANY_UUID, 0, NULL, 0},
     {"close_waitpoint.reason", TEXT, 256, NULL, 0},
     {"waitpoint_key", TEXT, 256, "k", 0},
@@ -210,6 +245,10 @@ static void set_list(const struct bad_world *world, const struct ff_operation *o
   memcpy(at, &list, sizeof list);
 }
 
+static const struct ff_waitpoint_binding good_binding = {
+    {UUID("cf"), 36}, {"k", 1}, false};
+static const struct ff_waitpoint_bindings good_bindings = {&good_binding, 1};
+
 static void set_good(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, const struct rule *rule, void *at) {
   switch (rule->kind) {
@@ -217,9 +256,13 @@ static void set_good(const struct bad_world *world, const struct ff_operation *o
     case LANES: *(struct ff_strs *)at = (struct ff_strs){good_lanes, 1}; return;
     case TAGS: *(struct ff_pairs *)at = (struct ff_pairs){good_tags, 1}; return;
     case ITEMS: set_list(world, op, f, at); return;
+    case BINDINGS: *(struct ff_waitpoint_bindings *)at = good_bindings; return;
     default: break;
   }
   if (f->type == FF_FIELD_TEXT) *(struct ff_str *)at = ff_text(rule->good);
+  if (strcmp(f->name, "waitpoint_id") == 0) *(struct ff_str *)at = ff_text(world->waitpoint_id);
+  if (strcmp(f->name, "waitpoint_token") == 0)
+    *(struct ff_str *)at = ff_text(world->waitpoint_token);
   bad_set_number(f, at, rule->number);
 }
 

@@ -31,7 +31,9 @@ enum kind {
   TAGS,
   POLICY,
   CURSOR,
-  ITEMS
+  ITEMS,
+  BINDINGS, /* of waitpoints: suspend.ff */
+  TOKEN     /* a bad one is noted down (03 H-17): signal.ff */
 };
 struct rule {
   const char *name; /* a member, or operation.member, which comes first */

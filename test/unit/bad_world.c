@@ -68,10 +68,24 @@ struct ff_task bad_claim(struct ff_engine *engine) {
   return task;
 }
 
+void bad_waitpoint(struct bad_world *w) {
+  struct ff_create_waitpoint_args args = FF_ARGS(create_waitpoint);
+  struct ff_create_waitpoint_result result;
+  args.handle = w->task.handle;
+  args.waitpoint_key = ff_text("k");
+  args.expires_in_ms = 1000;
+  assert_int_equal(ff_create_waitpoint(w->engine, &args, &result, NULL), FF_OK);
+  snprintf(w->waitpoint_id, sizeof w->waitpoint_id, "%.36s", result.waitpoint_id.text);
+  snprintf(w->waitpoint_token, sizeof w->waitpoint_token, TEXT_FMT,
+           TEXT_ARG(result.waitpoint_token));
+  ff_clear(&result);
+}
+
 void bad_world_open(struct bad_world *w) {
   w->engine = bad_engine_open("memory:bad_world", 0);
   bad_create(w->engine, BAD_LEASED);
   w->task = bad_claim(w->engine);
+  bad_waitpoint(w);
   bad_create(w->engine, BAD_WAITING);
 }
 

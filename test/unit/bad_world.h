@@ -26,8 +26,11 @@ struct ff_task bad_claim(struct ff_engine *);
 
 struct bad_world {
   struct ff_engine *engine;
+  char waitpoint_id[40], waitpoint_token[200]; /* of the leased one */
   struct ff_task task; /* of BAD_LEASED */
 };
+/* A pending waitpoint of the leased execution. */
+void bad_waitpoint(struct bad_world *);
 void bad_world_open(struct bad_world *);
 void bad_world_close(struct bad_world *);
 /* Every record of the store as text (test/lib/script.h). */

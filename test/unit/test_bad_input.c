@@ -504,6 +504,8 @@ static void attack_any(const struct attack *a) {
 
 static void attack_member(const struct attack *a) {
   switch (a->rule->kind) {
+    case BINDINGS:
+    case TOKEN: break;
     case ANY: attack_any(a); break;
     case EXECUTION_ID: attack_execution_id(a); break;
     case OWN_UUID:

@@ -61,6 +61,28 @@ static void create(const char *id, const char *lane, const char *policy) {
   MUST(create_execution, args);
 }
 
+/* A suspension that signals have not ended: of an execution of its own. */
+static void suspend_one(void) {
+  static const struct ff_waitpoint_binding binding = {{BAD_UUID("ca"), 36}, {"k", 1}, false};
+  struct ff_suspend_args args = FF_ARGS(suspend);
+  create(BAD_ID("04"), "suspended", "");
+  struct ff_claim_args claim = FF_ARGS(claim);
+  struct ff_claim_result held;
+  claim.lane_id = ff_text("suspended");
+  claim.worker_id = claim.worker_instance_id = ff_text("w");
+  claim.lease_ttl_ms = 1000;
+  if (call("claim", &claim, &held)) fail_msg("claim: %s", error.detail);
+  args.handle = held.handle;
+  args.suspension_id = ff_text(BAD_UUID("da"));
+  args.waitpoints = (struct ff_waitpoint_bindings){&binding, 1};
+  args.resume_condition =
+      ff_text("{\"Single\":{\"waitpoint_key\":\"k\",\"matcher\":\"Wildcard\"}}");
+  args.reason_code = ff_text("manual_pause");
+  args.idempotency_key = ff_text("i");
+  MUST(suspend, args);
+  ff_clear(&held);
+}
+
 static void fill(void) {
   static const char retry[] =
       "{\"retry_policy\":{\"max_retries\":9,\"backoff\":{\"type\":\"fixed\",\"delay_ms\":0}}}";
@@ -86,11 +108,16 @@ static void fill(void) {
     append.mode = (uint8_t)mode;
     MUST(append_frame, append);
   }
-  struct ff_create_waitpoint_args waitpoint = FF_ARGS(create_waitpoint);
-  waitpoint.handle = world.task.handle;
-  waitpoint.waitpoint_key = ff_text("k");
-  waitpoint.expires_in_ms = 1000;
-  MUST(create_waitpoint, waitpoint);
+  bad_waitpoint(&world);
+  struct ff_deliver_signal_args sent = FF_ARGS(deliver_signal);
+  sent.execution_id = ff_text(BAD_LEASED);
+  sent.waitpoint_id = ff_text(world.waitpoint_id);
+  sent.waitpoint_token = ff_text(world.waitpoint_token);
+  sent.signal_id = ff_text(BAD_UUID("fe"));
+  sent.signal_name = ff_text("no");
+  sent.idempotency_key = ff_text("i");
+  MUST(deliver_signal, sent);
+  suspend_one();
   create(BAD_WAITING, "default", gpu);
   static const struct ff_str capabilities[] = {{"gpu", 3}};
   struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);
