@@ -200,6 +200,32 @@ struct ff_suspend_by_triple_result {
 };
 FF_OPERATION(suspend_by_triple);
 
+/* One waitpoint of the older form. */
+struct ff_waitpoint_spec {
+  uint8_t kind;            /* enum ff_waitpoint_kind */
+  struct ff_bytes matcher; /* the name or correlation id wanted, UTF-8; of external: ignored */
+  struct ff_str waitpoint_token; /* secret; of a pending waitpoint of this execution; absent = a new one */
+};
+struct ff_waitpoint_specs {
+  const struct ff_waitpoint_spec *items;
+  size_t count;
+};
+/* The older form of suspend (03 S-29 … S-33): any of the waitpoints resumes. outcome: suspended.
+ * Errors: those of suspend, invalid_token (no pending waitpoint has that token), already_satisfied
+ * (signals kept by one of them: nothing was released and the handle stays good). */
+struct ff_suspend_waitpoints_args {
+  uint32_t size;
+  struct ff_handle handle;
+  struct ff_waitpoint_specs waitpoints; /* 1..256 */
+  uint64_t timeout_ms;                  /* 0 = the policy's default, else none */
+};
+struct ff_suspend_waitpoints_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_handle handle;
+};
+FF_OPERATION(suspend_waitpoints);
+
 /* ---------------------------------------------------------------- signals */
 
 /* Delivers a signal to a waitpoint; whoever has its token may (03 §6). outcome: accepted (effect

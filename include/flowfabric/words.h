@@ -59,6 +59,8 @@ extern "C" {
   X(none) X(resume_condition_satisfied) X(appended_to_waitpoint) X(appended_to_waitpoint_duplicate) X(no_op)       \
   X(signal_ignored_not_in_condition) X(signal_ignored_matcher_failed) X(buffered_for_pending_waitpoint)            \
   X(timeout_auto_resume) X(duplicate)
+/* What a waitpoint of the older suspend form waits for. */
+#define FF_WORDS_waitpoint_kind(X) X(signal_name) X(correlation_id) X(external)
 #define FF_WORDS_signal_delivery(X) X(none) X(satisfied) X(buffered) X(deduped)
 /* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
@@ -75,7 +77,7 @@ extern "C" {
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
   X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(waitpoint_state) X(resume_trigger)                  \
-  X(signal_effect) X(signal_delivery) X(outcome)
+  X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -103,6 +105,7 @@ extern "C" {
 #define FF_WORD_VALUE_waitpoint_state(w) FF_waitpoint_state_##w,
 #define FF_WORD_VALUE_resume_trigger(w) FF_resume_trigger_##w,
 #define FF_WORD_VALUE_signal_effect(w) FF_signal_effect_##w,
+#define FF_WORD_VALUE_waitpoint_kind(w) FF_waitpoint_kind_##w,
 #define FF_WORD_VALUE_signal_delivery(w) FF_signal_delivery_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };

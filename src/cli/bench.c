@@ -27,7 +27,8 @@ static const struct cli_option options[] = {
     [BULK] = {"bulk", 0, "N",
               "executions per call of throughput.bulk and growth (default 100, at most 1,000)"},
     [STORED] = {"stored", 0, "N",
-                "the most executions growth stores before it measures (default 1,000,000)"},
+                "the most executions growth stores before it measures (default 1,000,000), and "
+                "that signal leaves suspended (at most 100,000)"},
     [RATE] = {"rate", 0, "N",
               "lifecycles a second of tail (default: half of what throughput reaches)"},
     [FLOOR] = {"floor", 0, "KIND",
@@ -44,6 +45,7 @@ static const struct work {
     [BENCH_THROUGHPUT] = {"throughput", bench_throughput},
     [BENCH_BULK] = {"throughput.bulk", bench_bulk},
     [BENCH_LATENCY] = {"latency", bench_latency},
+    [BENCH_SIGNAL] = {"signal", bench_signal},
     [BENCH_TAIL] = {"tail", bench_tail},
     [BENCH_GROWTH] = {"growth", bench_growth},
 };
@@ -243,15 +245,15 @@ static const struct cli_verb row = {
         "ff bench throughput.bulk --url memory:\n"
         "ff bench growth --stored 10000000",
     .notes =
-        "WORK is throughput, throughput.bulk, latency, tail, growth or idle; without any all of "
-        "them run, for about\n"
-        "fifteen minutes. Without --url each run has a fresh file under .flowfabric/ of the "
-        "current directory, removed\n"
-        "afterwards; $FF_URL is not used. With --url the executions stay in that store. "
-        "doc/bench.md says what each\n"
-        "figure means.",
+        "WORK is throughput, throughput.bulk, latency, signal, tail, growth or idle; without any "
+        "all of them run,\n"
+        "for about twenty minutes. Without --url each run has a fresh file under .flowfabric/ of "
+        "the current directory,\n"
+        "removed afterwards; $FF_URL is not used. With --url the executions stay in that store. "
+        "doc/bench.md says\n"
+        "what each figure means.",
     .options = options,
-    .words = "throughput throughput.bulk latency tail growth idle",
+    .words = "throughput throughput.bulk latency signal tail growth idle",
     .run = cli_bench,
 };
 

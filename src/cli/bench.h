@@ -20,6 +20,7 @@ enum bench_work {
   BENCH_THROUGHPUT,
   BENCH_BULK,
   BENCH_LATENCY,
+  BENCH_SIGNAL,
   BENCH_TAIL,
   BENCH_GROWTH,
   BENCH_WORKS
@@ -63,6 +64,7 @@ bool bench_stopped(void);
 int bench_throughput(struct bench *b); /* bench_throughput.c */
 int bench_bulk(struct bench *b);
 int bench_latency(struct bench *b); /* bench_latency.c */
+int bench_signal(struct bench *b);  /* bench_signal.c */
 int bench_tail(struct bench *b);    /* bench_tail.c */
 int bench_growth(struct bench *b);  /* bench_growth.c */
 int bench_idle(struct bench *b);    /* bench_idle.c */

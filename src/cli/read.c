@@ -202,6 +202,7 @@ static const char *event_name(const struct ff_event *e) {
   if (e->lease_event != FF_lease_event_none) return ff_word(FF_WORD_lease_event, e->lease_event);
   if (e->operator_event != FF_operator_event_none)
     return ff_word(FF_WORD_operator_event, e->operator_event);
+  if (e->signal_delivery != FF_signal_delivery_none) return "signal";
   return e->tag_key.ptr ? "tagged" : "-";
 }
 
@@ -217,6 +218,8 @@ static void print_event(struct cli *cli, struct event_query *query, const struct
   cli_time_text(e->at, at);
   cli_line(e->worker_instance_id, worker, sizeof(worker));
   cli_line(e->reason.len ? e->reason : e->details, reason, sizeof(reason));
+  if (e->signal_delivery != FF_signal_delivery_none)
+    snprintf(reason, sizeof(reason), "%s", ff_word(FF_WORD_signal_effect, e->observed_effect));
   if (query->follow) {
     printf("%s  %s  %s  attempt %s  %s  %s\n", number, at, event_name(e), attempt, worker, reason);
     fflush(stdout);

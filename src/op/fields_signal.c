@@ -118,6 +118,24 @@ STRUCT_TABLE(op_result_suspend_by_triple, ff_suspend_by_triple_result,
              FIELD_OF(S, STRUCT, details, op_struct_suspend_details), FIELD(S, HANDLE, handle));
 #undef S
 
+extern const struct ff_struct op_struct_waitpoint_spec;
+#define S struct ff_waitpoint_spec
+STRUCT_TABLE(op_struct_waitpoint_spec, ff_waitpoint_spec,
+             FIELD_WORD(S, kind, waitpoint_kind), FIELD(S, BYTES, matcher),
+             FIELD_SECRET(S, waitpoint_token));
+#undef S
+
+#define S struct ff_suspend_waitpoints_args
+STRUCT_TABLE(op_args_suspend_waitpoints, ff_suspend_waitpoints_args,
+             FIELD(S, HANDLE, handle), FIELD_OF(S, LIST, waitpoints, op_struct_waitpoint_spec),
+             FIELD(S, U64, timeout_ms));
+#undef S
+
+#define S struct ff_suspend_waitpoints_result
+STRUCT_TABLE(op_result_suspend_waitpoints, ff_suspend_waitpoints_result,
+             FIELD_WORD(S, outcome, outcome), FIELD(S, HANDLE, handle));
+#undef S
+
 /* ---- signals ---- */
 
 #define S struct ff_deliver_signal_args

@@ -15,12 +15,6 @@
 
 extern const struct ff_struct op_struct_suspend_details;
 
-struct suspend_prep {
-  struct handle_body handle; /* first: begins with the execution; of the triple only that */
-  struct suspend_request request;
-  struct fence fence;
-};
-
 /* One call on its way. */
 struct suspending {
   struct tx *tx;
@@ -365,8 +359,8 @@ static enum ff_rc effects(struct suspending *s, const struct execution *read,
 
 /* ---- the operation ---- */
 
-static enum ff_rc run(struct tx *tx, const struct suspend_prep *p, bool by_triple,
-                      struct ff_suspend_result *r, struct ff_error *e) {
+enum ff_rc suspend_execute(struct tx *tx, const struct suspend_prep *p, bool by_triple,
+                           struct ff_suspend_result *r, struct ff_error *e) {
   struct suspending s = {.tx = tx, .prep = p, .request = &p->request, .e = e};
   struct suspend_replay key = replay_key(p);
   const struct suspend_replay *stored = NULL;
@@ -412,7 +406,7 @@ static enum ff_rc suspend_prepare(const struct op_config *config, const void *ar
 static enum ff_rc suspend_run(struct tx *tx, const void *args, const void *prep, void *result,
                               struct ff_error *e) {
   (void)args;
-  return run(tx, prep, false, result, e);
+  return suspend_execute(tx, prep, false, result, e);
 }
 
 const struct op_code op_code_suspend = {sizeof(struct suspend_prep), suspend_prepare,
@@ -456,7 +450,7 @@ static_assert(sizeof(struct ff_suspend_by_triple_result) == sizeof(struct ff_sus
 static enum ff_rc triple_run(struct tx *tx, const void *args, const void *prep, void *result,
                              struct ff_error *e) {
   (void)args;
-  return run(tx, prep, true, result, e);
+  return suspend_execute(tx, prep, true, result, e);
 }
 
 const struct op_code op_code_suspend_by_triple = {sizeof(struct suspend_prep), triple_prepare,

@@ -26,6 +26,16 @@ struct suspend_request {
   struct ff_str continuation_metadata_pointer, idempotency_key;
 };
 
+/* What all forms prepare. */
+struct suspend_prep {
+  struct handle_body handle; /* first: begins with the execution; of the triple only that */
+  struct suspend_request request;
+  struct fence fence;
+};
+/* From S-3 on. by_triple: attempt index and ttl are the execution's. */
+enum ff_rc suspend_execute(struct tx *, const struct suspend_prep *, bool by_triple,
+                           struct ff_suspend_result *, struct ff_error *) MUST_USE;
+
 /* V-1 … V-9 and V-11. The by-triple form passes its arguments as those of suspend. */
 enum ff_rc suspend_check(const struct ff_suspend_args *, struct arena *, struct suspend_request *,
                          struct ff_error *) MUST_USE;

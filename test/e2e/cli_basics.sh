@@ -122,7 +122,7 @@ for shell in bash zsh fish; do
   has out submit
   if command -v $shell >/dev/null; then $shell -n out || fail "$shell does not parse its completion"; fi
 done
-for verb in run submit get list events attempts wait result cancel replay lanes doctor ops call completion version help; do
+for verb in run submit get list events attempts wait result cancel replay suspended signal approve token secret lanes doctor ops call completion version help; do
   expect 0 help $verb
   has out Usage
   [ $verb = help ] || expect 0 $verb --help

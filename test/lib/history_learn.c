@@ -274,6 +274,9 @@ void history_learn(struct history *h, const struct history_call *call, const voi
       learn_suspended(h, &ARGS(suspend)->handle, RESULT(suspend)->outcome,
                       &RESULT(suspend)->details, &RESULT(suspend)->handle);
       break;
+    case OP_suspend_waitpoints:
+      learn_ended(h, &ARGS(suspend_waitpoints)->handle, BELIEF_INTERRUPTED);
+      break;
     case OP_suspend_by_triple:
       learn_suspended(h, NULL, RESULT(suspend_by_triple)->outcome,
                       &RESULT(suspend_by_triple)->details, &RESULT(suspend_by_triple)->handle);

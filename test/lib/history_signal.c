@@ -134,6 +134,23 @@ DRAW(suspend_by_triple) {
   FILL_SUSPENSION(h, x, held);
 }
 
+DRAW(suspend_waitpoints) {
+  UNUSED;
+  const struct held *held = pick_held(h);
+  const struct point *p = pick_point(h);
+  size_t count = 1 + dice(h, 2);
+  struct ff_waitpoint_spec *specs = ARENA_ARRAY(a, struct ff_waitpoint_spec, count);
+  for (size_t i = 0; i < count; i++) {
+    specs[i].kind = (uint8_t)dice(h, 3);
+    specs[i].matcher = (struct ff_bytes){"go", 2};
+  }
+  if (p && held && strcmp(p->execution, held->execution) == 0)
+    specs[0].waitpoint_token = arena_text(a, ff_text(p->token));
+  x->handle = held ? held->handle : (struct ff_handle){0};
+  x->waitpoints = (struct ff_waitpoint_specs){specs, count};
+  x->timeout_ms = dice(h, 3) * 1500;
+}
+
 /* ---- signals ---- */
 
 static struct ff_str pick_signal_name(struct history *h) {
@@ -242,6 +259,7 @@ DRAW(list_waitpoint_hmac_kids) { UNUSED; }
 static const struct draw draws[] = {
     {OP_suspend, 9, DRAW_LEASE, draw_suspend},
     {OP_suspend_by_triple, 3, DRAW_LEASE, draw_suspend_by_triple},
+    {OP_suspend_waitpoints, 3, DRAW_LEASE, draw_suspend_waitpoints},
     {OP_deliver_signal, 12, DRAW_ANY, draw_deliver_signal},
     {OP_deliver_approval_signal, 4, DRAW_ANY, draw_deliver_approval_signal},
     {OP_observe_signals, 3, DRAW_LEASE, draw_observe_signals},

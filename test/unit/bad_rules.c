@@ -62,6 +62,8 @@ static const struct rule rules[] = {
     {"block_ms", AT_MOST, 30000, NULL, 0},
     {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
     {"frames", ITEMS, 0, NULL, 0},
+    {"suspend_waitpoints.waitpoints", SPECS, 0, NULL, 0},
+    {"suspend_waitpoints.timeout_ms", ANY, 0, NULL, 1000},
     {"suspend.waitpoints", BINDINGS, 0, NULL, 0},
     {"suspend_by_triple.waitpoints", BINDINGS, 0, NULL, 0},
     {"suspension_id", OWN_UUID, 0, UUID("dd"), 0},
@@ -249,6 +251,9 @@ static const struct ff_waitpoint_binding good_binding = {
     {UUID("cf"), 36}, {"k", 1}, false};
 static const struct ff_waitpoint_bindings good_bindings = {&good_binding, 1};
 
+static const struct ff_waitpoint_spec good_spec = {.matcher = {"go", 2}};
+static const struct ff_waitpoint_specs good_specs = {&good_spec, 1};
+
 static void set_good(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, const struct rule *rule, void *at) {
   switch (rule->kind) {
@@ -257,6 +262,7 @@ static void set_good(const struct bad_world *world, const struct ff_operation *o
     case TAGS: *(struct ff_pairs *)at = (struct ff_pairs){good_tags, 1}; return;
     case ITEMS: set_list(world, op, f, at); return;
     case BINDINGS: *(struct ff_waitpoint_bindings *)at = good_bindings; return;
+    case SPECS: *(struct ff_waitpoint_specs *)at = good_specs; return;
     default: break;
   }
   if (f->type == FF_FIELD_TEXT) *(struct ff_str *)at = ff_text(rule->good);

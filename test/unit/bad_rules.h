@@ -33,6 +33,7 @@ enum kind {
   CURSOR,
   ITEMS,
   BINDINGS, /* of waitpoints: suspend.ff */
+  SPECS,    /* of the older form: suspend.ff */
   TOKEN     /* a bad one is noted down (03 H-17): signal.ff */
 };
 struct rule {

@@ -505,6 +505,7 @@ static void attack_any(const struct attack *a) {
 static void attack_member(const struct attack *a) {
   switch (a->rule->kind) {
     case BINDINGS:
+    case SPECS:
     case TOKEN: break;
     case ANY: attack_any(a); break;
     case EXECUTION_ID: attack_execution_id(a); break;
