@@ -106,6 +106,8 @@ static void print_text(const char *name, const char *value) {
 static const char *store_name(const struct bench *b) {
   static const char *const names[] = {"sqlite", "memory", "other"};
   if (b->kind == BENCH_STORE_OTHER && b->url && strncmp(b->url, "sqlite:", 7) == 0) return "sqlite";
+  if (b->kind == BENCH_STORE_OTHER && b->url && strncmp(b->url, "postgres", 8) == 0)
+    return "postgres";
   return names[b->kind];
 }
 

@@ -157,13 +157,16 @@ static enum ff_rc conclude(struct postgres_session *c, struct store_group *group
                            bool ok, struct ff_error *e) {
   const PGresult *bad = failure(c), *commit = postgres_pipe_result(c, c->pipe.count - 1);
   bool answered = commit && PQresultStatus(commit) == PGRES_COMMAND_OK;
+  /* The server answers in order: what it said of an earlier statement it said instead of COMMIT. A
+   * farewell in place of COMMIT's own answer may have come behind the commit. */
+  bool said = postgres_state_is(bad, "") && !(c->pipe.lost && bad == commit);
   enum ff_rc rc = FF_OK;
   if (answered && strcmp(PQcmdStatus((PGresult *)commit), "COMMIT") == 0) {
     ok = true;
-  } else if (answered || postgres_is_conflict(bad)) {
-    all(groups, count, STORE_CONFLICT);
-  } else if (postgres_state_is(bad, "")) {
-    rc = postgres_error(c->store, c->conn, bad, "write", e); /* the server said so: nothing applied */
+  } else if (answered || postgres_is_conflict(bad) || (said && c->pipe.lost)) {
+    all(groups, count, STORE_CONFLICT); /* thrown out before the COMMIT: the batch runs again */
+  } else if (said) {
+    rc = postgres_error(c->store, c->conn, bad, "write", e);
   } else if (!ok && c->pipe.sent) {
     all(groups, count, STORE_UNKNOWN);
   } else {

@@ -41,10 +41,12 @@ struct postgres_hints {
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct postgres_store *registry;
 static uint64_t process_token; /* registry_lock; tells our own messages from others' */
+static pid_t token_of;         /* registry_lock; a forked child is another process */
 
 void postgres_registry_add(struct postgres_store *s) {
   pthread_mutex_lock(&registry_lock);
-  if (!process_token) process_token = random_u64() | 1;
+  if (token_of != getpid()) process_token = random_u64() | 1;
+  token_of = getpid();
   s->next_open = registry;
   registry = s;
   pthread_mutex_unlock(&registry_lock);

@@ -1,5 +1,5 @@
 /*
- * The engine under threads: group commit, waiting claims, asynchronous calls, waits and closing, on memory and SQLite.
+ * The engine under threads: group commit, waiting claims, asynchronous calls, waits and closing, on every store.
  *
  * Run under ThreadSanitizer by `./dev tsan`. Counts are small: what matters is that every path meets every other.
  */
@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/park.h"
+#include "test/lib/stores.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -39,17 +40,16 @@ static void remove_store(const char *path) {
 }
 
 static void each_store(void (*run)(struct ff_engine *)) {
-  char path[128], url[160];
-  struct ff_engine *engine = open_engine("memory:threads");
-  run(engine);
-  ff_close(engine);
-  snprintf(path, sizeof path, "/tmp/ff-threads-%d.db", (int)getpid());
-  snprintf(url, sizeof url, "sqlite:%s?synchronous=off", path);
-  remove_store(path);
-  engine = open_engine(url);
-  run(engine);
-  ff_close(engine);
-  remove_store(path);
+  int missing = 0; /* a server that must be there fails test/store */
+  for (size_t i = 0; i < TEST_STORES; i++) {
+    char url[600];
+    if (!test_store_available(i, &missing)) continue;
+    test_store_place(i, "threads", "?synchronous=off", url, sizeof url);
+    struct ff_engine *engine = open_engine(url);
+    run(engine);
+    ff_close(engine);
+    test_store_remove(i, "threads");
+  }
 }
 
 struct work {
