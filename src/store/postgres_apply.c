@@ -165,6 +165,10 @@ static enum ff_rc conclude(struct postgres_session *c, struct store_group *group
     ok = true;
   } else if (answered || postgres_is_conflict(bad) || (said && c->pipe.lost)) {
     all(groups, count, STORE_CONFLICT); /* thrown out before the COMMIT: the batch runs again */
+  } else if (c->pipe.too_large) {
+    rc = error_set(e, FF_CODE_payload_too_large,
+                   "%s: PostgreSQL takes rows of at most %zu bytes", c->store->target.shown,
+                   POSTGRES_VALUE_MAX);
   } else if (said) {
     rc = postgres_error(c->store, c->conn, bad, "write", e);
   } else if (!ok && c->pipe.sent) {

@@ -88,6 +88,34 @@ static enum ff_rc look_at_durability(struct postgres_store *s, const PGresult *r
   return missing ? demand_consent(s, missing, e) : FF_OK;
 }
 
+static enum ff_rc backend_of(struct postgres_store *s, PGconn *conn, int64_t *pid,
+                             struct ff_error *e) {
+  PGresult *r;
+  enum ff_rc rc = postgres_run(s, conn, "SELECT pg_backend_pid()", "look at the server", &r, e);
+  if (rc) return rc;
+  if (!parse_i64(ff_text(PQgetvalue(r, 0, 0)), pid)) *pid = 0;
+  PQclear(r);
+  return FF_OK;
+}
+
+/* A pooler in between answers with a process number of its own. Two connections that are served by
+ * one process share it by transactions: nothing that belongs to a connection would hold. */
+static enum ff_rc look_for_pooler(struct postgres_store *s, PGconn *conn, struct ff_error *e) {
+  int64_t first, second = -1;
+  PGconn *other;
+  enum ff_rc rc = backend_of(s, conn, &first, e);
+  if (rc || first == PQbackendPID(conn)) return rc;
+  rc = postgres_connect(s, &other, e);
+  if (rc) return rc;
+  rc = backend_of(s, other, &second, e);
+  PQfinish(other);
+  if (rc || first != second) return rc;
+  return error_set(e, FF_CODE_config,
+                   "%s: a connection pooler shares connections by transactions; let it pool by "
+                   "sessions (PgBouncer: pool_mode=session), or connect to the server itself",
+                   s->target.shown);
+}
+
 enum ff_rc postgres_look(struct postgres_store *s, PGconn *conn, struct ff_error *e) {
   const char *encoding = PQparameterStatus(conn, "server_encoding");
   if (!encoding || strcmp(encoding, "UTF8") != 0)
@@ -109,6 +137,7 @@ enum ff_rc postgres_look(struct postgres_store *s, PGconn *conn, struct ff_error
                    "(target_session_attrs=read-write), or read with mode=ro",
                    s->target.shown);
   if (!rc) rc = look_at_durability(s, r, e);
+  if (!rc) rc = look_for_pooler(s, conn, e);
   PQclear(r);
   return rc;
 }

@@ -117,6 +117,7 @@ struct postgres_store {
 };
 
 #define POSTGRES_PIPE_MAX 512
+#define POSTGRES_VALUE_MAX (((size_t)1 << 30) - ((size_t)1 << 20)) /* a message is below 1 GiB */
 struct postgres_entry {
   uint16_t statement;
   bool prepare;
@@ -129,6 +130,7 @@ struct postgres_pipe {
   uint32_t failed; /* the entry that failed; count when none did */
   bool sent;       /* something may have reached the server */
   bool lost;       /* the connection broke meanwhile */
+  bool too_large;  /* a parameter no server takes; nothing of it was sent */
 };
 
 struct postgres_session {

@@ -17,7 +17,7 @@ void postgres_pipe_clear(struct postgres_session *c) {
   struct postgres_pipe *p = &c->pipe;
   for (uint32_t i = 0; i < p->count; i++) PQclear(p->entries[i].result);
   p->count = p->failed = 0;
-  p->sent = p->lost = false;
+  p->sent = p->lost = p->too_large = false;
 }
 
 void postgres_pipe_begin(struct postgres_session *c) {
@@ -52,6 +52,7 @@ uint32_t postgres_pipe_add(struct postgres_session *c, unsigned statement,
   snprintf(name, sizeof name, "ff%u", statement);
   if (!c->pipe.lost && !c->prepared[statement]) prepare(c, statement, name);
   for (int i = 0; i < param_count; i++) {
+    if (params[i].len > POSTGRES_VALUE_MAX) c->pipe.lost = c->pipe.too_large = true;
     values[i] = params[i].data;
     lengths[i] = (int)params[i].len;
   }

@@ -1,14 +1,17 @@
 /*
- * kill -9 of a real process on a real SQLite file at random instants; then the file is opened again
- * and audited, and the next process goes on with it (DESIGN §7; promises P1, P2, P3, P7).
+ * kill -9 of a real process on a real store at random instants; then the store is opened again and
+ * audited, and the next process goes on with it (DESIGN §7; promises P1, P2, P3, P7). Of a store in
+ * a server, the server is killed too, every third round while the process still works.
  *
- * usage: crash [--rounds N] [--seed N] [--keep]        FF_SOAK=1 runs 400 rounds.
+ * usage: crash [--store sqlite|postgres] [--rounds N] [--seed N] [--keep]
+ * FF_SOAK=1 runs 400 rounds.
  *
  * SIGKILL loses nothing the kernel has: what a power cut loses is test/store/test_power_loss.c's
  * business. Here every instant between two instructions of a busy engine counts, with the default
  * durability.
  */
 #include "test/crash/crash.h"
+#include "test/lib/servers.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,11 +23,13 @@
 #include <unistd.h>
 
 struct run {
-  char directory[64], path[128], url[160];
+  char directory[64], path[128], url[400];
+  struct server server; /* of a store in a server */
+  bool in_server;
   struct ledger ledger;
   uint64_t seed, dice;
-  uint32_t rounds, early; /* killed before the file was open */
-  bool keep;
+  uint32_t rounds, early, server_kills; /* early: killed before the store was open */
+  bool keep, opened; /* opened: by some child, so the store is there */
 };
 
 static uint32_t dice(struct run *r, uint32_t bound) {
@@ -87,12 +92,22 @@ static bool live_and_die(struct run *r, uint32_t round) {
   if (alive && opened) {
     bool again = false;
     alive = read_notes(r, pipe, round, 5 + dice(r, 146), &again);
+    if (r->in_server && dice(r, 3) == 0) {
+      server_signal(&r->server, 0, SIGKILL);
+      r->server_kills++;
+      (void)read_notes(r, pipe, round, 1 + dice(r, 100), &again);
+    }
   }
   kill(pid, SIGKILL);
   (void)read_notes(r, pipe, round, -1, &opened);
   close(pipe);
   waitpid(pid, &status, 0);
   r->early += !opened;
+  r->opened |= opened;
+  if (r->in_server && !r->server.pid[0] && !server_restart(&r->server, 0)) {
+    printf("the server does not start again\n");
+    return false;
+  }
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return true;
   printf("VIOLATION round %u: the child ended by itself, status %x\n", round, (unsigned)status);
   return false;
@@ -103,7 +118,7 @@ static bool run_rounds(struct run *r) {
   for (uint32_t round = 1; round <= r->rounds && ok; round++) {
     ok = live_and_die(r, round);
     struct stat st;
-    if (!ok || stat(r->path, &st) != 0) continue;
+    if (!ok || (r->in_server ? !r->opened : stat(r->path, &st) != 0)) continue;
     /* sometimes what was under way is sent again first, sometimes the audit sees the file as it was
      * left */
     if (dice(r, 2)) ok = audit(&r->ledger, r->url, round, false);
@@ -115,7 +130,7 @@ static bool run_rounds(struct run *r) {
   }
   if (ok) ok = audit_drain(&r->ledger, r->url);
   if (ok) ok = audit(&r->ledger, r->url, r->rounds + 1, true);
-  return ok && audit_file(r->path);
+  return ok && (r->in_server || audit_file(r->path));
 }
 
 static void clean(struct run *r) {
@@ -142,10 +157,21 @@ static int report(const struct run *r, bool ok, int64_t us) {
       (unsigned long long)l->acknowledged[NOTE_COMPLETE],
       (unsigned long long)l->acknowledged[NOTE_FAIL],
       (unsigned long long)l->acknowledged[NOTE_DELAY], (unsigned long long)l->repeated);
-  printf("crash: %u kills (%u while opening), %u executions, %.1f s: %s\n", r->rounds, r->early,
-         l->count, (double)us / 1e6,
+  printf("crash: %u kills (%u while opening, %u of the server too), %u executions, %.1f s: %s\n",
+         r->rounds, r->early, r->server_kills, l->count, (double)us / 1e6,
          ok ? "nothing acknowledged was lost, nothing ended twice" : "VIOLATIONS");
   return !ok;
+}
+
+/* It runs without fsync: a killed process loses nothing that it wrote. */
+static bool use_server(struct run *r) {
+  setenv("FF_DEV_MODE", "1", 1);
+  if (!server_start(&r->server, SERVER_POSTGRES)) {
+    fprintf(stderr, "%s\n", r->server.reason);
+    return false;
+  }
+  snprintf(r->url, sizeof r->url, "%s", r->server.url);
+  return true;
 }
 
 static uint64_t number(const char *text) { return text ? strtoull(text, NULL, 10) : 0; }
@@ -161,19 +187,26 @@ int main(int argc, char **argv) {
       r.seed = number(argv[++i]);
     else if (strcmp(argv[i], "--keep") == 0)
       r.keep = true;
+    else if (strcmp(argv[i], "--store") == 0 && i + 1 < argc)
+      r.in_server = strcmp(argv[++i], "postgres") == 0;
     else
-      return fprintf(stderr, "usage: crash [--rounds N] [--seed N] [--keep]\n"), 2;
+      return fprintf(stderr,
+                     "usage: crash [--store sqlite|postgres] [--rounds N] [--seed N] [--keep]\n"),
+             2;
   }
+  if (r.in_server && !server_installed(SERVER_POSTGRES)) return server_missing(SERVER_POSTGRES);
   int64_t start = clock_monotonic_us();
   r.dice = hash_mix64(r.seed);
   snprintf(r.directory, sizeof r.directory, "crash-XXXXXX");
   if (!mkdtemp(r.directory)) return perror("crash-XXXXXX"), 2;
   snprintf(r.path, sizeof r.path, "%s/crash.db", r.directory);
   snprintf(r.url, sizeof r.url, "sqlite:%s", r.path);
+  if (r.in_server && !use_server(&r)) return 2;
   ledger_init(&r.ledger);
   bool ok = run_rounds(&r);
   int status = report(&r, ok, clock_monotonic_us() - start);
   clean(&r);
+  if (r.in_server) server_stop(&r.server);
   ledger_fini(&r.ledger);
   return status;
 }

@@ -100,7 +100,9 @@ static enum ff_rc load(struct store_session *session, const void *key, const voi
   int64_t now;
   enum ff_rc rc = store_fetch(session, &arena, &get, 1, NULL, 0, &now, &error);
   *record = get.record;
-  return rc;
+  if (rc || !get.unreadable) return rc;
+  error = *get.unreadable;
+  return error.rc;
 }
 
 static bool is_there(struct place *p, const void *key) {
