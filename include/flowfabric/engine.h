@@ -151,7 +151,8 @@ enum ff_field_type {
   FF_FIELD_PAIRS,  /* struct ff_pairs */
   FF_FIELD_STRUCT, /* a nested struct described by `fields` */
   FF_FIELD_LIST,   /* { const struct X *items; size_t count; } of structs described by `fields` */
-  FF_FIELD_ERROR   /* struct ff_error, in the slots of many-forms */
+  FF_FIELD_ERROR,  /* struct ff_error, in the slots of many-forms */
+  FF_FIELD_F64     /* double */
 };
 /* `words` of a text that is a credential: forms meant for people and logs never show it. */
 #define FF_FIELD_SECRET (-2)

@@ -15,7 +15,9 @@ extern "C" {
 
 /* Appends one frame under a live lease. Mode `durable` keeps it; `summary` takes its bytes as a JSON
  * merge patch (RFC 7396) of the attempt's rolling document (read_summary) and keeps the 64 newest such
- * frames. Of a stream the newest policy.stream_policy.retention_maxlen (10,000) are kept in all. Not
+ * frames; `best_effort` keeps as many of the newest such frames as come in twice ttl_ms at the smoothed
+ * rate, from maxlen_floor to maxlen_ceiling, and a stream that never had another mode reads as empty
+ * 2 * ttl_ms after its last. Of a stream the newest policy.stream_policy.retention_maxlen (10,000) are kept in all. Not
  * idempotent: a repeat appends again (ST-34). Neither extends nor marks the lease. Errors, first one
  * first: handle_from_other_backend, retention_limit_exceeded (bytes), invalid_input, corruption,
  * execution_not_found, stream_closed (the execution is not active), stale_owner_cannot_append (the
@@ -33,6 +35,11 @@ struct ff_append_frame_args {
   uint64_t seq; /* the caller's own number, at most 2^63-1; neither ordered nor compared */
   uint8_t mode; /* enum ff_frame_mode */
   struct ff_str patch_kind; /* of a summary: empty or json-merge-patch */
+  /* of a best effort; no value is refused (ST-11) */
+  uint32_t ttl_ms;         /* 5,000 … 30,000 recommended; 0 = the stream does not expire */
+  uint32_t maxlen_floor;   /* 0 = 64 */
+  uint32_t maxlen_ceiling; /* 0 = 16,384; at least the floor */
+  double ema_alpha;        /* weight of the present rate, above 0 up to 1; else 0.2 */
 };
 struct ff_append_frame_result {
   struct ff_memory *memory;
@@ -51,6 +58,8 @@ struct ff_frame_input {
   uint64_t seq;
   uint8_t mode;
   struct ff_str patch_kind;
+  uint32_t ttl_ms, maxlen_floor, maxlen_ceiling;
+  double ema_alpha;
 };
 struct ff_frame_inputs {
   const struct ff_frame_input *items;
@@ -86,11 +95,12 @@ struct ff_frame {
   struct ff_bytes payload;
   struct ff_str encoding; /* utf8, or base64: how text forms show the payload */
   struct ff_str source;   /* worker */
-  struct ff_str mode;     /* durable, summary */
+  struct ff_str mode;     /* durable, summary, best_effort */
   struct ff_str correlation_id;
   bool has_seq;
   uint64_t seq;
   uint64_t summary_version; /* of a summary: after this delta, else 0 */
+  uint32_t ttl_ms;          /* of a best effort, else 0 */
 };
 struct ff_frames {
   const struct ff_frame *items;
@@ -129,6 +139,7 @@ struct ff_tail_stream_args {
   struct ff_str after;
   uint64_t block_ms;
   uint64_t count_limit;
+  uint8_t visibility; /* enum ff_tail_visibility: exclude_best_effort passes over those, before counting */
 };
 struct ff_tail_stream_result {
   struct ff_memory *memory;

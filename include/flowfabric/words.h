@@ -51,7 +51,8 @@ extern "C" {
   X(none) X(attempt_success) X(attempt_failure) X(attempt_cancelled) X(expired) X(lease_expired) X(lease_revoked)  \
   X(reclaimed) X(suspension_timeout)
 #define FF_WORDS_frame_kind(X) X(event) X(stdout) X(stderr) X(blob)
-#define FF_WORDS_frame_mode(X) X(durable) X(summary)
+#define FF_WORDS_frame_mode(X) X(durable) X(summary) X(best_effort)
+#define FF_WORDS_tail_visibility(X) X(all) X(exclude_best_effort)
 /* Waitpoints and signals (03 §2): what ended a suspension; what a signal did; what its event says in short. */
 #define FF_WORDS_waitpoint_state(X) X(pending) X(active) X(closed)
 #define FF_WORDS_resume_trigger(X) X(none) X(signal) X(operator) X(auto_resume) X(timeout)
@@ -76,8 +77,8 @@ extern "C" {
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
-  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(waitpoint_state) X(resume_trigger)                  \
-  X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(outcome)
+  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(tail_visibility) X(waitpoint_state)                  \
+  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -102,6 +103,7 @@ extern "C" {
 #define FF_WORD_VALUE_stream_close(w) FF_stream_close_##w,
 #define FF_WORD_VALUE_frame_kind(w) FF_frame_kind_##w,
 #define FF_WORD_VALUE_frame_mode(w) FF_frame_mode_##w,
+#define FF_WORD_VALUE_tail_visibility(w) FF_tail_visibility_##w,
 #define FF_WORD_VALUE_waitpoint_state(w) FF_waitpoint_state_##w,
 #define FF_WORD_VALUE_resume_trigger(w) FF_resume_trigger_##w,
 #define FF_WORD_VALUE_signal_effect(w) FF_signal_effect_##w,

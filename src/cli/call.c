@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,18 @@ static void set_list_of_texts(struct call *call, void *at, struct ff_str text) {
   memcpy(at, &list, sizeof(list));
 }
 
+static int set_double(struct call *call, const struct ff_field *field, void *at,
+                      struct ff_str text) {
+  char digits[64];
+  char *end;
+  if (!text.len || text.len >= sizeof(digits)) return wrong(call, field, "a number");
+  cli_str(text, digits, sizeof(digits));
+  double value = strtod(digits, &end);
+  if (*end || !isfinite(value)) return wrong(call, field, "a number");
+  *(double *)at = value;
+  return CLI_OK;
+}
+
 /* name=value of the command line. */
 static int set_text(struct call *call, const struct ff_field *field, void *at, struct ff_str text) {
   switch (field->type) {
@@ -111,6 +124,7 @@ static int set_text(struct call *call, const struct ff_field *field, void *at, s
   case FF_FIELD_U32:
   case FF_FIELD_I64:
   case FF_FIELD_U64: return set_number(call, field, at, text);
+  case FF_FIELD_F64: return set_double(call, field, at, text);
   case FF_FIELD_TEXT: memcpy(at, &text, sizeof(text)); return CLI_OK;
   case FF_FIELD_BYTES: return set_bytes(call, field, at, text, false);
   case FF_FIELD_WORD: return set_word(call, field, at, text);
@@ -201,6 +215,9 @@ static int set_json(struct call *call, const struct ff_field *field, void *at,
   case FF_FIELD_I64:
   case FF_FIELD_U64:
     return value->type == CLI_JSON_NUMBER ? set_number(call, field, at, value->text)
+                                          : wrong(call, field, "a number");
+  case FF_FIELD_F64:
+    return value->type == CLI_JSON_NUMBER ? set_double(call, field, at, value->text)
                                           : wrong(call, field, "a number");
   case FF_FIELD_TEXT:
   case FF_FIELD_WORD:

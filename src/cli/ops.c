@@ -14,7 +14,8 @@ static const char *class_name(enum ff_operation_class class_) {
 static const char *type_name(enum ff_field_type type) {
   static const char *const names[] = {"bool",  "i32",   "u32",    "i64",  "u64",
                                       "text",  "bytes", "word",   "id",   "handle",
-                                      "texts", "map",   "struct", "list", "error"};
+                                      "texts", "map",   "struct", "list", "error",
+                                      "f64"};
   return (size_t)type < CLI_COUNT(names) ? names[type] : "?";
 }
 

@@ -159,6 +159,7 @@ static void print_field(FILE *out, const struct ff_field *field, const void *val
     else fprintf(out, "%" PRId64, *(const int64_t *)at);
     return;
   case FF_FIELD_U64: fprintf(out, "%" PRIu64, *(const uint64_t *)at); return;
+  case FF_FIELD_F64: fprintf(out, "%.17g", *(const double *)at); return;
   case FF_FIELD_TEXT: print_str(out, at); return;
   case FF_FIELD_BYTES: print_bytes(out, at); return;
   case FF_FIELD_WORD: print_word(out, field->words, *(const uint8_t *)at); return;

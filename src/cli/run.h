@@ -18,6 +18,7 @@
 enum {
   RUN_WORKERS_MAX = 512,
   RUN_OUTPUT_MAX = 64 * 1024, /* of a command's output the last so many bytes are kept */
+  RUN_FRAMES_KEPT = 1000,     /* frames of an attempt's output */
   RUN_REASON_MAX = 4096,      /* bytes of a failure reason */
   RUN_GRACE_MS = 5000,        /* from TERM to KILL */
   RUN_RETRIES = 2,            /* unless --retries or the line says otherwise */
@@ -53,6 +54,14 @@ struct run_held {
   int64_t until; /* monotonic ms: the lease is certainly over then */
 };
 
+/* The streaming of the output of the command under way. */
+struct run_stream {
+  const struct ff_handle *handle;
+  size_t sent;     /* bytes of its output */
+  int64_t sent_at; /* monotonic ms */
+  bool over;       /* refused */
+};
+
 struct run;
 struct run_worker {
   struct run *run;
@@ -64,6 +73,7 @@ struct run_worker {
   struct run_held held;
   char *output; /* RUN_OUTPUT_MAX bytes, a ring */
   size_t output_total;
+  struct run_stream stream;
 };
 
 struct run {
@@ -134,6 +144,13 @@ struct run_outcome run_command(struct run_worker *worker, const struct run_line 
                                const struct ff_task *task);
 /* The kept output as one piece; a marker in front when some was cut. Free it. */
 char *run_output(const struct run_worker *worker, size_t *size);
+
+/* ---- run_frames.c: the output as frames while the command runs ---- */
+void run_frames_begin(struct run_worker *worker, const struct ff_task *task);
+/* When the next frame is due, monotonic ms; INT64_MAX = there is nothing to send. */
+int64_t run_frames_due(const struct run_worker *worker);
+/* last: the output has ended, everything goes. */
+void run_frames_send(struct run_worker *worker, bool last);
 
 /* ---- run_guard.c: no command outlives the runner ---- */
 /* Forks the guard; call before there are threads. False with errno. */

@@ -216,6 +216,8 @@ static bool has_exited(const struct child *child) {
 static int poll_timeout(const struct child *child) {
   int64_t now = cli_monotonic_ms();
   int64_t next = child->killing ? child->kill_at : child->timeout_at;
+  int64_t frame = run_frames_due(child->worker);
+  if (frame < next) next = frame;
   if (child->pidfd < 0 && next > now + 20) next = now + 20; /* no pidfd: look every 20 ms */
   if (next == INT64_MAX) return -1;
   return next <= now ? 0 : next - now > 3600000 ? 3600000 : (int)(next - now);
@@ -239,6 +241,7 @@ static void watch(struct child *child) {
     if (child->exited && !child->killing) break; /* it was first: its own end counts */
     if (fds[0].revents) hear(child);
     int64_t now = cli_monotonic_ms();
+    if (now >= run_frames_due(child->worker)) run_frames_send(child->worker, false);
     if (now >= child->timeout_at) begin_kill(child, RUN_TIMED_OUT);
     if (child->killing && now >= child->kill_at && !child->exited) {
       kill(-child->pid, SIGKILL);
@@ -268,10 +271,12 @@ struct run_outcome run_command(struct run_worker *worker, const struct run_line 
                         .timeout_at = INT64_MAX,
                         .kill_at = INT64_MAX};
   worker->output_total = 0;
+  run_frames_begin(worker, task);
   if (!start(&child, line, task)) return (struct run_outcome){RUN_NOT_STARTED, errno};
   if (line->job->timeout_ms) child.timeout_at = cli_monotonic_ms() + line->job->timeout_ms;
   watch(&child);
   int status = reap(&child);
+  if (child.end != RUN_LOST) run_frames_send(worker, true);
   return (struct run_outcome){child.end, status};
 }
 

@@ -27,9 +27,11 @@ static void write_policy(FILE *out, const struct run *run, const struct run_job 
   fprintf(out,
           "{\"retry_policy\":{\"max_retries\":%" PRId32 ",\"backoff\":{\"type\":\"exponential\","
           "\"initial_delay_ms\":1000,\"max_delay_ms\":60000,\"multiplier\":2.0}},"
-          "\"dedup_window_ms\":%lld,\"stream_policy\":{\"retention_ttl_ms\":%lld},"
+          "\"dedup_window_ms\":%lld,"
+          "\"stream_policy\":{\"retention_ttl_ms\":%lld,\"retention_maxlen\":%d},"
           "\"auto_reclaim_delay_ms\":0,\"max_reclaim_count\":1000000,\"max_replay_count\":1000000",
-          job->retries >= 0 ? job->retries : run->retries, RUN_KEEP_MS, RUN_KEEP_MS);
+          job->retries >= 0 ? job->retries : run->retries, RUN_KEEP_MS, RUN_KEEP_MS,
+          RUN_FRAMES_KEPT);
   if (job->timeout_ms)
     fprintf(out, ",\"timeout_policy\":{\"attempt_timeout_ms\":%" PRId64 "}",
             job->timeout_ms + run->lease_ms + RUN_GRACE_MS + TIMEOUT_SLACK_MS);

@@ -56,7 +56,7 @@ static const char *const flags[] = {"cancel_execution",
 
 /* Flags that are no operation are offered with one. */
 static bool offered(const char *flag) {
-  if (strcmp(flag, "stream_durable_summary") == 0) flag = "read_summary";
+  if (strncmp(flag, "stream_", 7) == 0) flag = "append_frame"; /* the modes it takes */
   for (int i = 0; i < OP_COUNT; i++)
     if (strcmp(op_infos[i].name, flag) == 0) return true;
   return false;

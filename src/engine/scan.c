@@ -233,6 +233,38 @@ static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
   return processed;
 }
 
+/* Streams of best-effort frames whose time is over: a part of the retention trimmer (05 ST-49). */
+static uint32_t sweep_streams(struct engine *e, uint32_t *errors) {
+  struct arena arena;
+  struct ff_error error;
+  struct list_expired_streams_args args = {sizeof args, SWEEP_BATCH};
+  struct list_expired_streams_result found;
+  uint32_t processed = 0;
+  arena_init(&arena);
+  enum ff_rc rc = read_step(e, OP_list_expired_streams, &args, &found, &arena, &error);
+  uint32_t count = rc == FF_OK ? found.count : 0;
+  struct call call = {.op = OP_run_scanner};
+  arena_init(&call.arena);
+  call.requests = ARENA_ARRAY(&call.arena, struct request, count + 1);
+  for (uint32_t i = 0; i < count; i++) {
+    struct expire_stream_args *drop = ARENA_NEW(&call.arena, struct expire_stream_args);
+    const struct stream *s = found.items[i];
+    *drop = (struct expire_stream_args){
+        sizeof *drop, {s->partition, s->execution_id}, s->attempt_index};
+    call_request(e, &call, OP_expire_stream, drop);
+  }
+  if (count) rc = internal_run(e, &call, &error);
+  for (uint32_t i = 0; i < count && rc == FF_OK; i++) {
+    if (call.requests[i].rc != FF_OK) log_failure(e, SCANNER_PURGE, &call.requests[i].error);
+    processed += call.requests[i].rc == FF_OK;
+  }
+  if (rc != FF_OK) log_failure(e, SCANNER_PURGE, &error);
+  *errors += (rc != FF_OK && !count) + count - processed;
+  arena_fini(&call.arena);
+  arena_fini(&arena);
+  return processed;
+}
+
 /* Old events are dropped by the leader: the writer session is its alone. */
 static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t removed = 0;
@@ -259,11 +291,14 @@ static void count_sweep(struct scanner_stats *stats, int64_t now, uint32_t proce
 }
 
 uint32_t scan_sweep(struct engine *e, int64_t now, uint32_t *errors) {
-  uint32_t dedup_errors = 0, trim_errors = 0;
+  uint32_t dedup_errors = 0, trim_errors = 0, stream_errors = 0;
   uint32_t dropped = sweep_idempotency(e, &dedup_errors);
   uint32_t trimmed = trim_events(e, now, &trim_errors);
+  uint32_t expired = sweep_streams(e, &stream_errors);
+  e->scanners[SCANNER_PURGE].processed += expired;
+  e->scanners[SCANNER_PURGE].errors += stream_errors;
   count_sweep(&e->scanners[SCANNER_DEDUP], now, dropped, dedup_errors);
   count_sweep(&e->scanners[SCANNER_OUTBOX], now, trimmed, trim_errors);
-  *errors += dedup_errors + trim_errors;
-  return dropped + trimmed;
+  *errors += dedup_errors + trim_errors + stream_errors;
+  return dropped + trimmed + expired;
 }

@@ -83,7 +83,11 @@ static enum ff_rc append_prepare(const struct op_config *config, const void *arg
                                          .has_seq = a->has_seq,
                                          .seq = a->seq,
                                          .mode = a->mode,
-                                         .patch_kind = a->patch_kind};
+                                         .patch_kind = a->patch_kind,
+                                         .ttl_ms = a->ttl_ms,
+                                         .maxlen_floor = a->maxlen_floor,
+                                         .maxlen_ceiling = a->maxlen_ceiling,
+                                         .ema_alpha = a->ema_alpha};
   p->one_entry.frame = &p->one_frame;
   p->entries = &p->one_entry;
   p->count = 1;
@@ -172,7 +176,8 @@ static enum ff_rc check_stored(const struct stream *s, struct ff_error *e) {
   const uint64_t max = INT64_MAX - FRAMES_MAX_BYTES;
   if (s->last_ms >= 0 && s->frame_count <= max && s->total_bytes <= max && s->last_n <= max &&
       s->retained <= s->frame_count && s->retained <= s->retention_maxlen &&
-      s->retained_summary <= s->retained)
+      s->retained_summary <= s->retained &&
+      s->retained_best_effort <= s->retained - s->retained_summary && s->last_append_ts_ms >= 0)
     return FF_OK;
   return error_field(e, FF_CODE_corruption, "stream", "append_frame: stream: impossible counts");
 }
@@ -187,7 +192,7 @@ static enum ff_rc open_stream(struct tx *tx, const struct execution *x,
   if (stored) {
     TRY(check_stored(stored, e));
     *out = tx_edit_stream(tx, stored);
-    return FF_OK;
+    return stream_is_expired(stored, tx_now(tx)) ? stream_drop_frames(tx, *out) : FF_OK;
   }
   TRY(execution_policy(tx, x, &policy, e));
   *out = tx_insert_stream(tx, &key);
@@ -230,6 +235,7 @@ static void insert_frame(struct tx *tx, const struct stream *s, const struct str
   f->seq = in->has_seq ? in->seq : 0;
   f->frame_mode = in->mode;
   f->summary_version = entry->summary_version;
+  f->ttl_ms = in->mode == FF_frame_mode_best_effort ? in->ttl_ms : 0;
 }
 
 static void count_entry(struct tx *tx, struct stream *s, struct stream_entry *entry) {
@@ -239,6 +245,7 @@ static void count_entry(struct tx *tx, struct stream *s, struct stream_entry *en
   s->frame_count++;
   s->total_bytes += entry->frame->bytes.len;
   s->last_frame_at = tx_now(tx);
+  stream_note_mode(tx, s, entry->frame);
 }
 
 /* The entries in the transaction's arena, with their places; slots, one for each, say them. */

@@ -9,7 +9,9 @@
 STRUCT_TABLE(op_args_append_frame, ff_append_frame_args,
              FIELD(S, HANDLE, handle), FIELD(S, BYTES, bytes), FIELD_WORD(S, kind, frame_kind),
              FIELD(S, TEXT, frame_type), FIELD(S, TEXT, correlation_id), FIELD(S, BOOL, has_seq),
-             FIELD(S, U64, seq), FIELD_WORD(S, mode, frame_mode), FIELD(S, TEXT, patch_kind));
+             FIELD(S, U64, seq), FIELD_WORD(S, mode, frame_mode), FIELD(S, TEXT, patch_kind),
+             FIELD(S, U32, ttl_ms), FIELD(S, U32, maxlen_floor), FIELD(S, U32, maxlen_ceiling),
+             FIELD(S, F64, ema_alpha));
 #undef S
 
 #define S struct ff_append_frame_result
@@ -23,7 +25,9 @@ extern const struct ff_struct op_struct_frame_input;
 STRUCT_TABLE(op_struct_frame_input, ff_frame_input,
              FIELD(S, BYTES, bytes), FIELD_WORD(S, kind, frame_kind), FIELD(S, TEXT, frame_type),
              FIELD(S, TEXT, correlation_id), FIELD(S, BOOL, has_seq), FIELD(S, U64, seq),
-             FIELD_WORD(S, mode, frame_mode), FIELD(S, TEXT, patch_kind));
+             FIELD_WORD(S, mode, frame_mode), FIELD(S, TEXT, patch_kind),
+             FIELD(S, U32, ttl_ms), FIELD(S, U32, maxlen_floor), FIELD(S, U32, maxlen_ceiling),
+             FIELD(S, F64, ema_alpha));
 #undef S
 
 extern const struct ff_struct op_struct_frame_slot;
@@ -49,7 +53,8 @@ STRUCT_TABLE(op_struct_frame, ff_frame,
              FIELD(S, TEXT, id), FIELD(S, TEXT, frame_type), FIELD(S, I64, ts),
              FIELD(S, BYTES, payload), FIELD(S, TEXT, encoding), FIELD(S, TEXT, source),
              FIELD(S, TEXT, mode), FIELD(S, TEXT, correlation_id),
-             FIELD(S, BOOL, has_seq), FIELD(S, U64, seq), FIELD(S, U64, summary_version));
+             FIELD(S, BOOL, has_seq), FIELD(S, U64, seq), FIELD(S, U64, summary_version),
+             FIELD(S, U32, ttl_ms));
 #undef S
 
 #define S struct ff_read_stream_args
@@ -67,7 +72,8 @@ STRUCT_TABLE(op_result_read_stream, ff_read_stream_result,
 #define S struct ff_tail_stream_args
 STRUCT_TABLE(op_args_tail_stream, ff_tail_stream_args,
              FIELD(S, TEXT, execution_id), FIELD(S, U32, attempt_index), FIELD(S, TEXT, after),
-             FIELD(S, U64, block_ms), FIELD(S, U64, count_limit));
+             FIELD(S, U64, block_ms), FIELD(S, U64, count_limit),
+             FIELD_WORD(S, visibility, tail_visibility));
 #undef S
 
 #define S struct ff_tail_stream_result

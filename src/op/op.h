@@ -118,6 +118,24 @@ struct drop_idempotency_result {
   struct ff_memory *memory;
   uint8_t outcome; /* purged, not_due, not_found */
 };
+struct list_expired_streams_args {
+  uint32_t size;
+  uint32_t limit;
+};
+struct list_expired_streams_result {
+  struct ff_memory *memory;
+  const struct stream *const *items; /* tx arena */
+  uint32_t count;
+};
+struct expire_stream_args {
+  uint32_t size;
+  struct exec_id execution;
+  uint32_t attempt_index;
+};
+struct expire_stream_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* purged, not_due, not_found */
+};
 /* What falls due at execution.next_due_at (see execution_due_kind in op/execution.h). */
 enum due_kind {
   DUE_NONE,

@@ -16,6 +16,7 @@ struct read_prep {
   uint32_t attempt_index, limit;
   struct stream_position from, to;
   bool behind; /* from itself is left out */
+  uint8_t visibility;
 };
 struct page {
   struct ff_frames frames;
@@ -54,6 +55,9 @@ static enum ff_rc tail_prepare(const struct op_config *config, const void *args,
   p->attempt_index = a->attempt_index;
   p->to = (struct stream_position){UINT64_MAX, UINT64_MAX};
   p->behind = true;
+  p->visibility = a->visibility;
+  if (a->visibility >= FF_tail_visibility_COUNT)
+    return error_field(e, FF_CODE_invalid_input, "visibility", "unknown value %u", a->visibility);
   TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
   TRY(check_count(a->count_limit, p, e));
   if (text_equal_c(a->after, "start") || text_equal_c(a->after, "end"))
@@ -127,6 +131,7 @@ static struct ff_frame view_frame(struct arena *arena, const struct frame *f) {
       .has_seq = f->has_seq,
       .seq = f->seq,
       .summary_version = f->summary_version,
+      .ttl_ms = f->ttl_ms,
   };
 }
 
@@ -155,17 +160,41 @@ static bool is_past(const struct frame *f, struct stream_position to) {
   return (uint64_t)f->ms > to.ms || ((uint64_t)f->ms == to.ms && f->n > to.n);
 }
 
+/* ST-49. Only best-effort frames expire, and only where nothing else ever was: who has seen another
+ * need not ask. */
+static enum ff_rc hide_expired(struct tx *tx, const struct read_prep *p, bool all_best_effort,
+                               size_t *count) {
+  struct stream key = {.partition = p->id.partition,
+                       .execution_id = p->id.uuid,
+                       .attempt_index = p->attempt_index};
+  const struct stream *s = NULL;
+  if (*count == 0 || !all_best_effort) return FF_OK;
+  TRY(tx_get_stream(tx, &key, &s));
+  if (s && stream_is_expired(s, tx_now(tx))) *count = 0;
+  return FF_OK;
+}
+
+static bool is_hidden(const struct frame *f, uint8_t visibility) {
+  return visibility == FF_tail_visibility_exclude_best_effort &&
+         f->frame_mode == FF_frame_mode_best_effort;
+}
+
 static enum ff_rc read_frames(struct tx *tx, const struct read_prep *p, struct ff_frames *frames) {
   struct tx_scan scan;
   size_t count = 0;
+  bool all_best_effort = true;
   TRY(open_range(tx, p, &scan));
   struct ff_frame *items = ARENA_ARRAY(tx_arena(tx), struct ff_frame, p->limit);
   while (count < p->limit) {
     const void *record = NULL;
     TRY(tx_scan_next(&scan, &record));
-    if (!record || is_past(record, p->to)) break;
-    items[count++] = view_frame(tx_arena(tx), record);
+    const struct frame *f = record;
+    if (!f || is_past(f, p->to)) break;
+    if (is_hidden(f, p->visibility)) continue;
+    all_best_effort &= f->frame_mode == FF_frame_mode_best_effort;
+    items[count++] = view_frame(tx_arena(tx), f);
   }
+  TRY(hide_expired(tx, p, all_best_effort, &count));
   *frames = (struct ff_frames){items, count};
   return FF_OK;
 }

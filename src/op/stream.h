@@ -28,6 +28,13 @@ struct stream_entry {
   uint64_t n, summary_version;
   bool dropped; /* counted, but pushed out by later ones of the same append */
 };
+/* What a frame of its mode does to the stream: the smoothed rate and the cap that follows from it, the
+ * expiry (ST-44 … ST-48). */
+void stream_note_mode(struct tx *, struct stream *, const struct ff_frame_input *);
+/* ST-49: its frames are not seen any more. */
+bool stream_is_expired(const struct stream *, int64_t now);
+/* Deletes all frames that are stored; what was counted stays. */
+enum ff_rc stream_drop_frames(struct tx *, struct stream *) MUST_USE;
 /* Deletes the oldest stored frames, and drops the oldest entries, that the caps do not keep beside
  * the new ones; counts what is kept. */
 enum ff_rc stream_trim(struct tx *, struct stream *, struct stream_entry *, size_t count) MUST_USE;

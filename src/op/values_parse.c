@@ -218,6 +218,7 @@ static enum ff_rc set_json(const struct reader *r, const struct ff_field *f, voi
     case FF_FIELD_U64:
       return bad_unless(value->type == JSON_NUMBER && set_number(f->type, at, value->text), r, f,
                         "not an integer in range");
+    case FF_FIELD_F64: return bad_unless(json_double(value, at), r, f, "not a number in range");
     case FF_FIELD_TEXT:
       *(struct ff_str *)at = value->text;
       return bad_unless(text, r, f, "not text");
@@ -366,6 +367,7 @@ enum ff_rc values_parse_field(const struct ff_struct *s, const struct ff_field *
     case FF_FIELD_I64:
     case FF_FIELD_U64:
       return bad_unless(set_number(f->type, at, text), r, f, "not an integer in range");
+    case FF_FIELD_F64: return set_from_json(r, f, at, text);
     case FF_FIELD_TEXT: return bad_unless(set_text(r, at, text), r, f, "malformed quoted text");
     case FF_FIELD_BYTES: return set_bytes(r, f, at, text);
     case FF_FIELD_WORD: return bad_unless(set_word(f->words, at, text), r, f, "unknown word");

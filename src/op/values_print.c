@@ -6,6 +6,9 @@
  */
 #include "op/values.h"
 
+#include <math.h>
+#include <stdio.h>
+
 /* { const X *items; size_t count; } of any X. */
 struct list {
   const char *items;
@@ -38,6 +41,7 @@ static bool is_zero(const struct ff_field *f, const void *at) {
     case FF_FIELD_STRUCT: return fields_zero(f->fields, at);
     case FF_FIELD_LIST: return list_at(at).count == 0;
     case FF_FIELD_ERROR: return ((const struct ff_error *)at)->rc == FF_OK;
+    case FF_FIELD_F64: return *(const double *)at == 0;
   }
   return true;
 }
@@ -66,6 +70,19 @@ static void put_number(const struct ff_field *f, const void *at, struct buffer *
     case FF_FIELD_I64: buffer_printf(out, "%lld", (long long)*(const int64_t *)at); break;
     default: buffer_printf(out, "%llu", (unsigned long long)*(const uint64_t *)at); break;
   }
+}
+
+/* Every digit that counts, with a point whatever the locale; JSON has no word for what is no number. */
+static void put_double(double number, struct buffer *out) {
+  char text[40];
+  if (!isfinite(number)) {
+    buffer_append_c(out, "null");
+    return;
+  }
+  snprintf(text, sizeof text, "%.17g", number);
+  char *comma = strchr(text, ',');
+  if (comma) *comma = '.';
+  buffer_append_c(out, text);
 }
 
 /* ---- one line ---- */
@@ -152,6 +169,7 @@ static void print_value(const struct ff_field *f, const void *at, struct buffer 
     case FF_FIELD_U32:
     case FF_FIELD_I64:
     case FF_FIELD_U64: put_number(f, at, out); break;
+    case FF_FIELD_F64: put_double(*(const double *)at, out); break;
     case FF_FIELD_TEXT: print_any_text(f, *(const struct ff_str *)at, out); break;
     case FF_FIELD_BYTES: print_bytes(out, *(const struct ff_bytes *)at); break;
     case FF_FIELD_WORD: buffer_append_c(out, word_of(f, at)); break;
@@ -255,6 +273,7 @@ static void json_value(const struct ff_field *f, const void *at, struct buffer *
     case FF_FIELD_U32:
     case FF_FIELD_I64:
     case FF_FIELD_U64: put_number(f, at, out); break;
+    case FF_FIELD_F64: put_double(*(const double *)at, out); break;
     case FF_FIELD_TEXT: json_write_text(out, *(const struct ff_str *)at); break;
     case FF_FIELD_BYTES: json_bytes(out, *(const struct ff_bytes *)at); break;
     case FF_FIELD_WORD: json_write_text(out, ff_text(word_of(f, at))); break;

@@ -129,6 +129,7 @@ static void spoil_field(struct history *h, struct arena *a, const struct ff_fiel
     case FF_FIELD_U32: memcpy(at, &small, sizeof small); break;
     case FF_FIELD_I64:
     case FF_FIELD_U64: memcpy(at, &number, sizeof number); break;
+    case FF_FIELD_F64: *(double *)at = (double)number; break;
     case FF_FIELD_TEXT:
       text = odd_text(h, a);
       memcpy(at, &text, sizeof text);

@@ -21,6 +21,11 @@ static void fill_frame(struct history *h, struct arena *a, struct ff_frame_input
   f->has_seq = dice(h, 2);
   f->seq = dice(h, 100);
   f->mode = (uint8_t)dice(h, FF_frame_mode_COUNT);
+  static const double alphas[] = {0, 0.5, 1, 7};
+  f->ttl_ms = dice(h, 2) ? dice(h, 3000) : 0;
+  f->maxlen_floor = dice(h, 3);
+  f->maxlen_ceiling = dice(h, 5);
+  f->ema_alpha = alphas[dice(h, ARRAY_LEN(alphas))];
   if (f->mode != FF_frame_mode_summary) return;
   struct ff_str patch = pick_patch(h, a);
   f->bytes = (struct ff_bytes){patch.ptr, patch.len};
@@ -41,6 +46,10 @@ DRAW(append_frame) {
   x->seq = f.seq;
   x->mode = f.mode;
   x->patch_kind = f.patch_kind;
+  x->ttl_ms = f.ttl_ms;
+  x->maxlen_floor = f.maxlen_floor;
+  x->maxlen_ceiling = f.maxlen_ceiling;
+  x->ema_alpha = f.ema_alpha;
 }
 
 DRAW(append_frames) {
@@ -80,6 +89,7 @@ DRAW(tail_stream) {
   x->after = pick_position(h, a, now);
   if (!x->after.len) x->after = TEXT_LIT("0-0");
   x->count_limit = 1 + dice(h, 5);
+  x->visibility = (uint8_t)dice(h, 2);
   if (h->options.waits && chance(h, 50)) x->block_ms = dice(h, 4000);
 }
 

@@ -58,6 +58,11 @@ static const struct rule rules[] = {
     {"to", CHOICE, 0, "end", 0},
     {"count_limit", AT_LEAST_1, 10000, NULL, 10},
     {"mode", WORD, 0, NULL, 0},
+    {"ttl_ms", ANY, 0, NULL, 0}, /* ST-11: knobs are never an error */
+    {"maxlen_floor", ANY, 0, NULL, 0},
+    {"maxlen_ceiling", ANY, 0, NULL, 0},
+    {"ema_alpha", ANY, 0, NULL, 0},
+    {"visibility", WORD, 0, NULL, 0},
     {"tail_stream.after", CHOICE, 0, "0-0", 0},
     {"block_ms", AT_MOST, 30000, NULL, 0},
     {"patch_kind", ANY, 0, NULL, 0}, /* of summaries only: summary.ff */
@@ -216,6 +221,7 @@ void bad_set_number(const struct ff_field *f, void *at, uint64_t n) {
     case FF_FIELD_U32: *(uint32_t *)at = (uint32_t)n; break;
     case FF_FIELD_I64:
     case FF_FIELD_U64: *(uint64_t *)at = n; break;
+    case FF_FIELD_F64: *(double *)at = (double)n; break;
     default: break;
   }
 }

@@ -23,6 +23,7 @@ static size_t type_size(const struct ff_field *f) {
     case FF_FIELD_U32: return sizeof(uint32_t);
     case FF_FIELD_I64: return sizeof(int64_t);
     case FF_FIELD_U64: return sizeof(uint64_t);
+    case FF_FIELD_F64: return sizeof(double);
     case FF_FIELD_TEXT: return sizeof(struct ff_str);
     case FF_FIELD_BYTES: return sizeof(struct ff_bytes);
     case FF_FIELD_WORD: return sizeof(uint8_t);

@@ -6,6 +6,7 @@
  * below.
  */
 #include "src/cli/run_child.c"
+#include "src/cli/run_frames.c"
 #include "src/cli/run_guard.c"
 #include "src/cli/run_renew.c"
 #include "src/cli/run_worker.c"

@@ -1,6 +1,7 @@
 /*
  * Copying, showing and reading argument and result structs through their descriptions.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -226,6 +227,26 @@ static void reads_scalars(void **state) {
   assert_true(w.after_version == UINT64_MAX);
 }
 
+static void doubles(void **state) {
+  (void)state;
+  const struct ff_struct *s = &op_args_append_frame;
+  static const char *const bad[] = {"", "x", "nan", "inf", "1e999", "0.1x", "\"1\"", ".5"};
+  struct ff_append_frame_args a = {.ema_alpha = 0.1};
+  struct buffer out;
+  buffer_init(&out);
+  values_print(s, &a, &out);
+  assert_non_null(strstr(buffer_text(&out).ptr, "ema_alpha=0.10000000000000001"));
+  assert_int_equal(set(s, &a, "ema_alpha", "-2.5e-3"), FF_OK);
+  assert_true(a.ema_alpha == -0.0025);
+  for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+    assert_int_equal(set(s, &a, "ema_alpha", bad[i]), FF_VALIDATION);
+  buffer_clear(&out);
+  a.ema_alpha = NAN;
+  values_json(s, &a, &out);
+  assert_non_null(strstr(buffer_text(&out).ptr, "\"ema_alpha\":null"));
+  buffer_fini(&out);
+}
+
 static void reads_lists(void **state) {
   (void)state;
   struct ff_claim_task_args c = {0};
@@ -325,6 +346,7 @@ int main(void) {
       cmocka_unit_test(shows_lists),
       cmocka_unit_test(shows_handles),
       cmocka_unit_test(reads_scalars),
+      cmocka_unit_test(doubles),
       cmocka_unit_test(reads_lists),
       cmocka_unit_test(reads_structs),
       cmocka_unit_test(handles_go_there_and_back),
