@@ -25,7 +25,8 @@ static const struct cli_option options[] = {
         {"runs", 'r', "N",
          "runs, each beside a run of the floor; medians are printed (default 5; tail and idle 1)"},
     [BULK] = {"bulk", 0, "N",
-              "executions per call of throughput.bulk and growth (default 100, at most 1,000)"},
+              "executions a call of throughput.bulk and growth, frames of frames.bulk (default 100, at "
+              "most 1,000)"},
     [STORED] = {"stored", 0, "N",
                 "the most executions growth stores before it measures (default 1,000,000), and "
                 "that signal leaves suspended (at most 100,000)"},
@@ -48,6 +49,7 @@ static const struct work {
     [BENCH_SIGNAL] = {"signal", bench_signal},
     [BENCH_TAIL] = {"tail", bench_tail},
     [BENCH_GROWTH] = {"growth", bench_growth},
+    [BENCH_FRAMES] = {"frames", bench_frames},
 };
 
 /* ---- stopping ---- */
@@ -238,8 +240,8 @@ static int run_chosen(struct bench *b, const bool chosen[BENCH_WORKS]) {
 static const struct cli_verb row = {
     .name = "bench",
     .summary =
-        "measure the store: throughput, latency, tail, growth, idle cost, beside a bare SQLite "
-        "probe",
+        "measure the store: throughput, latency, tail, growth, frames, idle cost, beside a bare "
+        "SQLite probe",
     .usage = "bench [WORK…] [OPTIONS]",
     .examples =
         "ff bench throughput -n 20000 --runs 1\n"
@@ -247,15 +249,15 @@ static const struct cli_verb row = {
         "ff bench throughput.bulk --url memory:\n"
         "ff bench growth --stored 10000000",
     .notes =
-        "WORK is throughput, throughput.bulk, latency, signal, tail, growth or idle; without any "
-        "all of them run,\n"
+        "WORK is throughput, throughput.bulk, latency, signal, tail, growth, frames or idle; without "
+        "any all of them run,\n"
         "for about twenty minutes. Without --url each run has a fresh file under .flowfabric/ of "
         "the current directory,\n"
         "removed afterwards; $FF_URL is not used. With --url the executions stay in that store. "
         "doc/bench.md says\n"
         "what each figure means.",
     .options = options,
-    .words = "throughput throughput.bulk latency signal tail growth idle",
+    .words = "throughput throughput.bulk latency signal tail growth frames idle",
     .run = cli_bench,
 };
 

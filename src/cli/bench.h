@@ -23,6 +23,7 @@ enum bench_work {
   BENCH_SIGNAL,
   BENCH_TAIL,
   BENCH_GROWTH,
+  BENCH_FRAMES,
   BENCH_WORKS
 };
 enum bench_store_kind { BENCH_STORE_FILE, BENCH_STORE_MEMORY, BENCH_STORE_OTHER };
@@ -67,6 +68,7 @@ int bench_latency(struct bench *b); /* bench_latency.c */
 int bench_signal(struct bench *b);  /* bench_signal.c */
 int bench_tail(struct bench *b);    /* bench_tail.c */
 int bench_growth(struct bench *b);  /* bench_growth.c */
+int bench_frames(struct bench *b);  /* bench_frames.c */
 int bench_idle(struct bench *b);    /* bench_idle.c */
 
 /* ---- measuring (bench_measure.c) ---- */
@@ -114,6 +116,7 @@ void bench_series_add(struct bench_series *series, double value);
 double bench_series_median(const struct bench_series *series);
 
 /* ---- stores (bench_store.c) ---- */
+#define BENCH_STREAM_OPS 2000 /* reads and tails of streams at the same time */
 struct bench_store {
   struct ff_engine *engine;
   char path[PATH_MAX]; /* of a file, else "" */
@@ -177,6 +180,10 @@ void bench_floor_close(struct bench_floor *floor);
  * claimed completed. */
 bool bench_floor_commit(struct bench_floor *floor, unsigned creates, unsigned claims,
                         unsigned completes);
+/* One transaction: so many frames of so many bytes, spread over so many streams, whose rows are
+ * updated once. */
+bool bench_floor_frames(struct bench_floor *floor, unsigned streams, unsigned frames,
+                        unsigned bytes);
 /* n lifecycles, grouped; bulk = claims and completions in transactions of their own. Answers the
  * exit code. */
 struct bench_floor_load {

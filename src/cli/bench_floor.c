@@ -21,13 +21,22 @@ static const char pragmas[] =
     "PRAGMA page_size=4096;PRAGMA journal_mode=WAL;PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;"
     "PRAGMA cache_size=-4096;PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=33554432;";
 
-enum { INSERT, CLAIM, COMPLETE, EVENT, BEGIN, COMMIT, STATEMENTS };
+enum { INSERT, CLAIM, COMPLETE, EVENT, FRAME, STREAM, BEGIN, COMMIT, STATEMENTS };
 /* Tables and statements. INSERT id, lane, created_at, payload; CLAIM lease, attempt, worker,
- * expiry, id; COMPLETE time, id; EVENT time, id, kind, lease, epoch, worker. */
+ * expiry, id; COMPLETE time, id; EVENT time, id, kind, lease, epoch, worker; FRAME execution, number,
+ * time, payload; STREAM execution, count, bytes. */
 struct shape {
   const char *tables;
   const char *texts[STATEMENTS];
 };
+
+/* A stream's output: a row for each frame, found by stream and place, and what is known of the stream. */
+#define FRAME_TABLES                                                                              \
+  "CREATE TABLE frame(execution BLOB,number INTEGER,at INTEGER,type TEXT,payload BLOB,"           \
+  "PRIMARY KEY(execution,number))WITHOUT ROWID;"                                                  \
+  "CREATE TABLE stream(execution BLOB PRIMARY KEY,count INTEGER,bytes INTEGER)WITHOUT ROWID;"
+#define FRAME_TEXT "INSERT INTO frame VALUES(?1,?2,?3,'event',?4)"
+#define STREAM_TEXT "INSERT OR REPLACE INTO stream VALUES(?1,?2,?3)"
 
 /* The least that can be queued, leased and ended: twelve columns, seven in the event. */
 static const struct shape bare = {
@@ -37,7 +46,7 @@ static const struct shape bare = {
     "CREATE INDEX eligible ON execution(lane,priority DESC,created_at)WHERE state=1;"
     "CREATE INDEX lease_expiry ON execution(lease_expires_at)WHERE lease_expires_at IS NOT NULL;"
     "CREATE TABLE event(event_id INTEGER PRIMARY KEY,at INTEGER,execution BLOB,kind INTEGER,"
-    "lease_id BLOB,lease_epoch INTEGER,worker TEXT);",
+    "lease_id BLOB,lease_epoch INTEGER,worker TEXT);" FRAME_TABLES,
     {[INSERT] = "INSERT INTO execution(id,lane,priority,created_at,state,lease_epoch,payload)"
                 "VALUES(?1,?2,0,?3,1,0,?4)",
      [CLAIM] = "UPDATE execution SET state=2,lease_epoch=1,lease_id=?1,attempt_id=?2,worker=?3,"
@@ -45,6 +54,8 @@ static const struct shape bare = {
      [COMPLETE] = "UPDATE execution SET state=3,lease_expires_at=NULL,ended_at=?1 WHERE id=?2",
      [EVENT] = "INSERT INTO event(at,execution,kind,lease_id,lease_epoch,worker)"
                "VALUES(?1,?2,?3,?4,?5,?6)",
+     [FRAME] = FRAME_TEXT,
+     [STREAM] = STREAM_TEXT,
      [BEGIN] = "BEGIN IMMEDIATE",
      [COMMIT] = "COMMIT"},
 };
@@ -68,7 +79,8 @@ static const struct shape full = {
     "WHERE lease_expires_at IS NOT NULL;"
     "CREATE TABLE event(event_id INTEGER PRIMARY KEY,at INTEGER,partition INTEGER,execution BLOB,"
     "kind INTEGER,completion INTEGER,lease_id BLOB,lease_epoch INTEGER,attempt_id BLOB,"
-    "attempt_index INTEGER,worker TEXT,worker_instance TEXT,reason TEXT,expires_at INTEGER);",
+    "attempt_index INTEGER,worker TEXT,worker_instance TEXT,reason TEXT,expires_at INTEGER);"
+    FRAME_TABLES,
     {[INSERT] = "INSERT INTO execution(partition,id,lane,kind,creator,required,created_at,payload,"
                 "priority,phase,ownership,eligibility,blocking,terminal,attempt_state,lease_epoch,"
                 "attempts,attempt_index,attempt_type,attempt_lifecycle,last_transition_at,"
@@ -88,6 +100,8 @@ static const struct shape full = {
      [EVENT] = "INSERT INTO event(at,partition,execution,kind,completion,lease_id,lease_epoch,"
                "attempt_id,attempt_index,worker,worker_instance,expires_at)"
                "VALUES(?1,7,?2,?3,0,?4,?5,?4,0,?6,?6,?1)",
+     [FRAME] = FRAME_TEXT,
+     [STREAM] = STREAM_TEXT,
      [BEGIN] = "BEGIN IMMEDIATE",
      [COMMIT] = "COMMIT"},
 };
@@ -102,6 +116,7 @@ struct bench_floor {
   int64_t started_ms;
   uint64_t created, claimed,
       completed; /* executions are numbered: those below have taken the step */
+  uint64_t appended; /* frames */
   int frames, checkpointed;
   int code; /* the first failure */
 };
@@ -248,6 +263,17 @@ static unsigned at_most(unsigned wanted, uint64_t there) {
   return there < wanted ? (unsigned)there : wanted;
 }
 
+static bool commit(struct bench_floor *f) {
+  step(f, COMMIT);
+  if (f->code == SQLITE_OK && f->frames - f->checkpointed >= HARD_FRAMES) {
+    int frames = 0, done = 0;
+    f->code = sqlite3_wal_checkpoint_v2(f->db, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+    f->checkpointed = done;
+  }
+  if (f->code != SQLITE_OK) failed(f);
+  return f->code == SQLITE_OK;
+}
+
 bool bench_floor_commit(struct bench_floor *f, unsigned creates, unsigned claims,
                         unsigned completes) {
   /* Only what earlier transactions left is claimed or completed, as with callers that wait for the
@@ -258,14 +284,30 @@ bool bench_floor_commit(struct bench_floor *f, unsigned creates, unsigned claims
   for (unsigned i = 0; i < creates; i++) create_one(f);
   for (unsigned i = 0; i < claims; i++) claim_one(f);
   for (unsigned i = 0; i < completes; i++) complete_one(f);
-  step(f, COMMIT);
-  if (f->code == SQLITE_OK && f->frames - f->checkpointed >= HARD_FRAMES) {
-    int frames = 0, done = 0;
-    f->code = sqlite3_wal_checkpoint_v2(f->db, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
-    f->checkpointed = done;
+  return commit(f);
+}
+
+bool bench_floor_frames(struct bench_floor *f, unsigned streams, unsigned frames, unsigned bytes) {
+  unsigned char id[16];
+  step(f, BEGIN);
+  for (unsigned i = 0; i < frames; i++) {
+    sqlite3_stmt *st = f->statements[FRAME];
+    id_of(i % streams, 0, id);
+    sqlite3_bind_blob(st, 1, id, 16, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)++f->appended);
+    sqlite3_bind_int64(st, 3, f->started_ms);
+    sqlite3_bind_zeroblob(st, 4, (int)bytes);
+    step(f, FRAME);
   }
-  if (f->code != SQLITE_OK) failed(f);
-  return f->code == SQLITE_OK;
+  for (unsigned i = 0; i < streams; i++) {
+    sqlite3_stmt *st = f->statements[STREAM];
+    id_of(i, 0, id);
+    sqlite3_bind_blob(st, 1, id, 16, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 2, (sqlite3_int64)f->appended);
+    sqlite3_bind_int64(st, 3, (sqlite3_int64)(f->appended * bytes));
+    step(f, STREAM);
+  }
+  return commit(f);
 }
 
 /* ---- the whole load ---- */

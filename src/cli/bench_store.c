@@ -118,6 +118,7 @@ int bench_store_open(struct bench *b, bool scratch, struct bench_store *store) {
   /* What is measured in memory is thrown away: nothing to consent to. A file with less than full
    * sync needs FF_DEV_MODE. */
   options.dev_mode = b->kind == BENCH_STORE_MEMORY || says_memory(b->url);
+  options.max_stream_ops = BENCH_STREAM_OPS;
   if (store->scratch) {
     bench_scratch_path(b, "bench", store->path);
     snprintf(url, sizeof(url), "sqlite:%s%s", store->path, b->parameters);
