@@ -25,8 +25,8 @@ static const struct cli_option options[] = {
         {"runs", 'r', "N",
          "runs, each beside a run of the floor; medians are printed (default 5; tail and idle 1)"},
     [BULK] = {"bulk", 0, "N",
-              "executions a call of throughput.bulk and growth, frames of frames.bulk (default 100, at "
-              "most 1,000)"},
+              "executions a call of throughput.bulk and growth, frames of frames.bulk (default "
+              "100, at most 1,000)"},
     [STORED] = {"stored", 0, "N",
                 "the most executions growth stores before it measures (default 1,000,000), and "
                 "that signal leaves suspended (at most 100,000)"},
@@ -249,8 +249,8 @@ static const struct cli_verb row = {
         "ff bench throughput.bulk --url memory:\n"
         "ff bench growth --stored 10000000",
     .notes =
-        "WORK is throughput, throughput.bulk, latency, signal, tail, growth, frames or idle; without "
-        "any all of them run,\n"
+        "WORK is throughput, throughput.bulk, latency, signal, tail, growth, frames or idle; "
+        "without any all of them run,\n"
         "for about twenty minutes. Without --url each run has a fresh file under .flowfabric/ of "
         "the current directory,\n"
         "removed afterwards; $FF_URL is not used. With --url the executions stay in that store. "

@@ -20,7 +20,7 @@
 static double rate_of(const struct stream *s) {
   double rate;
   memcpy(&rate, &s->ema_rate_bits, sizeof rate);
-  return rate >= 0 && rate <= 1e9 ? rate : 0; /* anything else was not written by us */
+  return rate >= 0 && rate <= 1e15 ? rate : 0; /* anything else was not written by us */
 }
 
 /* What comes in twice the time to live at this rate, within the bounds. */

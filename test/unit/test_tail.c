@@ -260,6 +260,38 @@ static void the_end_wakes_everybody(void **state) {
   each_store(run_crowd);
 }
 
+struct ending {
+  struct ff_engine *engine;
+  struct ff_handle handle;
+};
+
+static void *end_it(void *user) {
+  const struct ending *e = user;
+  finish(e->engine, &e->handle);
+  return NULL;
+}
+
+#define RACES 300
+
+static void run_races(struct ff_engine *engine) {
+  for (int i = 0; i < RACES; i++) {
+    struct reader r = {.engine = engine, .count_limit = 10};
+    struct ending ending = {.engine = engine, .handle = begin(engine, &r.id)};
+    pthread_t thread;
+    int64_t began = clock_monotonic_us();
+    pthread_create(&thread, NULL, end_it, &ending);
+    (void)follow(&r);
+    pthread_join(thread, NULL);
+    assert_true(clock_monotonic_us() - began < 15000000); /* woken, not timed out */
+  }
+}
+
+/* Who looks just before the commit is woken by it. */
+static void racing_ends_are_seen(void **state) {
+  (void)state;
+  each_store(run_races);
+}
+
 /* ---- closing ---- */
 
 static void *close_soon(void *user) {
@@ -408,7 +440,8 @@ static void the_gate_is_configured(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(readers_miss_nothing),    cmocka_unit_test(a_crowd_costs_nothing),
-      cmocka_unit_test(the_end_wakes_everybody), cmocka_unit_test(closing_lets_tails_go),
+      cmocka_unit_test(the_end_wakes_everybody), cmocka_unit_test(racing_ends_are_seen),
+      cmocka_unit_test(closing_lets_tails_go),
       cmocka_unit_test(another_engine_sees_it),  cmocka_unit_test(the_gate_is_configured)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
