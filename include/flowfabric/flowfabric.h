@@ -7,6 +7,7 @@
 #include "flowfabric/base.h"
 #include "flowfabric/engine.h"
 #include "flowfabric/error.h"
+#include "flowfabric/events.h"
 #include "flowfabric/handle.h"
 #include "flowfabric/lifecycle.h"
 #include "flowfabric/read.h"

@@ -5,6 +5,7 @@
  * conflict more than three times. Who runs batches is lead.c's.
  */
 #include "engine/impl.h"
+#include "op/feed.h"
 #include "store/calls.h"
 
 #include <stdlib.h>
@@ -272,14 +273,23 @@ static void collect_watchers(struct batch *b, const struct store_write *w) {
   }
 }
 
+static bool wakes_feeds(const struct store_group *group) {
+  for (uint32_t i = 0; i < group->event_count; i++)
+    if (feed_wakes(group->events[i])) return true;
+  return false;
+}
+
 /* Whoever watches what was written looks again. Collected after the commit and not while the batch
  * runs: who parks in between has looked too early to see it. */
 static void wake_watchers(struct batch *b, const struct store_group *groups, uint32_t count) {
   if (!b->engine->watch_count) return;
   pthread_mutex_lock(&b->engine->lock);
-  for (uint32_t g = 0; g < count; g++)
+  for (uint32_t g = 0; g < count; g++) {
     for (uint32_t i = 0; i < groups[g].write_count; i++)
       collect_watchers(b, &groups[g].writes[i]);
+    if (wakes_feeds(&groups[g]))
+      watches_take(b->engine, (struct exec_id){0}, WATCH_EVENTS, &b->watchers);
+  }
   pthread_mutex_unlock(&b->engine->lock);
   for (struct call *c = b->watchers.first, *next; c; c = next) {
     next = c->next;

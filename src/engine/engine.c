@@ -380,6 +380,7 @@ static enum ff_rc run_wait(struct engine *e, enum op_id op, const void *args, vo
   struct call call = {.op = op, .args = args, .out = result, .blocking = true};
   TRY(enter(e, error));
   enum ff_rc rc = wait_blocking(e, &call, error);
+  subscribe_end(&call);
   leave(e);
   return rc;
 }
@@ -445,6 +446,7 @@ void call_leave_async(struct engine *e, const struct call *c) {
 }
 
 void call_free_async(struct call *c) {
+  subscribe_end(c);
   values_free(*(struct ff_memory **)c->out);
   values_free(c->args_memory);
   arena_fini(&c->arena);
@@ -468,10 +470,13 @@ static void deferred_wait(struct engine *e, struct call *c) {
   pthread_mutex_unlock(&e->lock);
   c->rc = wait_look(e, c, &over, &c->error);
   pthread_mutex_lock(&e->lock);
-  bool answer = c->rc != FF_OK || over || c->deadline <= engine_now(e);
-  if (!closing && c->state == CALL_PARKED && answer) watch_leave(e, c);
+  bool more = c->rc == FF_OK && !over && c->look_again;
+  bool answer = !more && (c->rc != FF_OK || over || c->deadline <= engine_now(e));
+  bool again = more && !closing && c->state == CALL_PARKED;
+  if (!closing && c->state == CALL_PARKED && (answer || again)) watch_leave(e, c);
   else answer = closing;
-  if (answer) call_answered(e, c);
+  if (again) list_push(&e->deferred, c);
+  else if (answer) call_answered(e, c);
   pthread_mutex_unlock(&e->lock);
 }
 

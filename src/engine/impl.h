@@ -94,6 +94,8 @@ struct call {
   /* parking */
   int64_t deadline; /* engine time; 0 = the call never waits */
   struct exec_id watched;
+  struct feed_wait *feed; /* of subscriptions */
+  bool look_again;        /* it looked at much and found nothing: there is more */
 };
 
 /* The arena of a batch that took effect in part lives until the calls that run again are over. */
@@ -294,7 +296,7 @@ void parked_poll(struct engine *);
 void parked_poll_next(struct engine *, const struct call *found); /* lock held */
 void parked_expire(struct engine *, int64_t now); /* lock held; async ones only */
 int64_t parked_deadline(const struct engine *);   /* lock held; of the async ones */
-/* wait_execution and tail_stream: they look, and look again when what they watch has changed. */
+/* wait_execution, tail_stream and subscriptions: they look, and look again when what they watch has changed. */
 bool op_watches(enum op_id);
 enum ff_rc wait_arguments(struct engine *, struct call *, struct ff_error *) MUST_USE;
 enum ff_rc wait_look(struct engine *, struct call *, bool *over, struct ff_error *) MUST_USE;
@@ -302,7 +304,7 @@ enum ff_rc wait_blocking(struct engine *, struct call *, struct ff_error *) MUST
 void watch_park(struct engine *, struct call *);  /* lock held */
 void watch_leave(struct engine *, struct call *); /* lock held */
 /* Those who watch this execution go from the parked to `taken`. Lock held. */
-enum watch_change { WATCH_STATE, WATCH_STREAM };
+enum watch_change { WATCH_STATE, WATCH_STREAM, WATCH_EVENTS /* of no execution: exec_id {0} */ };
 void watches_take(struct engine *, struct exec_id, enum watch_change, struct call_list *taken);
 void watches_look_again(struct engine *); /* lock held */
 void watches_drop(struct engine *, void (*drop)(struct call_list *));
@@ -314,6 +316,12 @@ bool watches_blind(const struct engine *);
 enum ff_rc gate_enter(struct engine *, enum op_id, struct ff_error *) MUST_USE;
 void gate_leave(struct engine *, enum op_id);
 enum ff_rc gate_configure(struct engine *, struct ff_error *) MUST_USE;
+
+/* ---- subscribe.c: what subscriptions look at ---- */
+enum ff_rc subscribe_begin(struct engine *, struct call *, struct ff_error *) MUST_USE;
+/* Reads on behind what it has seen; *over when there is an answer. */
+enum ff_rc subscribe_look(struct engine *, struct call *, bool *over, struct ff_error *) MUST_USE;
+void subscribe_end(struct call *);
 
 /* ---- scan.c ---- */
 /* Applies everything that is due at now, bounded; answers how much. */

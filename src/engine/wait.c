@@ -1,10 +1,11 @@
 /*
- * Calls that wait: claims for eligible work, wait_execution for a state, tail_stream for frames. A
- * parked call costs no thread of ours and no polling: the batch that makes its work eligible pulls
- * it in and answers it with the same commit; what is watched is looked at again after the commit
- * that touched it.
+ * Calls that wait: claims for eligible work, wait_execution for a state, tail_stream for frames,
+ * subscriptions for events. A parked call costs no thread of ours and no polling: the batch that
+ * makes its work eligible pulls it in and answers it with the same commit; what is watched is looked
+ * at again after the commit that touched it.
  */
 #include "engine/impl.h"
+#include "op/feed.h"
 
 void park_claim(struct engine *e, struct call *call) {
   for (uint32_t i = 0; i < call->request_count; i++) {
@@ -131,12 +132,14 @@ int64_t parked_deadline(const struct engine *e) {
   return earliest;
 }
 
-/* ---- wait_execution and tail_stream: arguments, one look ---- */
+/* ---- wait_execution, tail_stream, subscriptions: arguments, one look ---- */
 
 #define WAIT_MAX_MS 3600000
 #define TAIL_MAX_MS 30000
 
-bool op_watches(enum op_id op) { return op == OP_wait_execution || op == OP_tail_stream; }
+bool op_watches(enum op_id op) {
+  return op == OP_wait_execution || op == OP_tail_stream || op_is_feed(op);
+}
 
 static enum ff_rc wait_time(struct engine *e, struct call *call, const char *field, uint64_t ms,
                             uint32_t max_ms, struct ff_error *error) {
@@ -149,6 +152,7 @@ static enum ff_rc wait_time(struct engine *e, struct call *call, const char *fie
 
 enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
   struct ff_str id;
+  if (op_is_feed(call->op)) return subscribe_begin(e, call, error);
   if (call->op == OP_tail_stream) {
     const struct ff_tail_stream_args *args = call->args;
     id = args->execution_id;
@@ -191,6 +195,7 @@ static enum ff_rc look_at_stream(struct engine *e, struct call *call, bool *over
 enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
   values_free(*(struct ff_memory **)call->out);
   memset(call->out, 0, op_infos[call->op].result_size);
+  if (op_is_feed(call->op)) return subscribe_look(e, call, over, error);
   return call->op == OP_tail_stream ? look_at_stream(e, call, over, error)
                                     : look_at_state(e, call, over, error);
 }
@@ -222,6 +227,7 @@ void watches_take(struct engine *e, struct exec_id id, enum watch_change change,
     next = c->next;
     if (c->watched.partition != id.partition || !uuid_equal(c->watched.uuid, id.uuid)) continue;
     if (change == WATCH_STREAM && c->op != OP_tail_stream) continue;
+    if (change == WATCH_EVENTS && !op_is_feed(c->op)) continue;
     watch_leave(e, c);
     c->state = CALL_QUEUED;
     list_push(taken, c);
@@ -267,10 +273,10 @@ enum ff_rc wait_blocking(struct engine *e, struct call *call, struct ff_error *e
     pthread_mutex_unlock(&e->lock);
     enum ff_rc rc = wait_look(e, call, &over, error);
     int64_t left = call->deadline - engine_now(e);
-    if (rc != FF_OK || over || left <= 0 || closing) {
-      stop_watching(e, call);
-      return rc;
-    }
+    bool again = rc == FF_OK && !over && call->look_again;
+    if (again || rc != FF_OK || over || left <= 0 || closing) stop_watching(e, call);
+    if (again) continue;
+    if (rc != FF_OK || over || left <= 0 || closing) return rc;
     if (park_wait(&call->park, left * 1000) != WAKE_DONE) stop_watching(e, call);
   }
 }

@@ -10,8 +10,6 @@
 #include "flowfabric/lifecycle.h"
 
 enum {
-  NAME_MAX_BYTES = 256,          /* 01 LM-34 */
-  TAG_VALUE_MAX_BYTES = 4096,    /* 01 LM-34 */
   TAGS_MAX_BYTES = 16 * 1024,    /* of one create, keys and values together */
   POLICY_MAX_BYTES = 256 * 1024, /* far above any policy the member limits allow */
   PRIORITY_MAX = 9000            /* 01 PO-9 */

@@ -10,6 +10,10 @@
 
 #include "op/op.h"
 
+/* Limits of 01 LM-34. */
+#define NAME_MAX_BYTES 256
+#define TAG_VALUE_MAX_BYTES 4096
+
 /* ---- derivation (execution.c), legality and sealing (vector.c) ---- */
 /* 01 SV-1: total. */
 enum ff_public_state execution_public_state(const struct execution *);

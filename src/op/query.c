@@ -11,8 +11,7 @@ enum {
   QUERY_PAGE_DEFAULT = 50,
   QUERY_PAGE_MAX = 1000,
   QUERY_ROWS_MAX = 10000, /* looked at per call */
-  QUERY_CHUNK = 256,      /* loaded at first when rows are filtered */
-  NAME_MAX_BYTES = 256
+  QUERY_CHUNK = 256       /* loaded at first when rows are filtered */
 };
 
 struct query_prep {

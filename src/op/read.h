@@ -42,7 +42,6 @@ enum ff_rc tag_key_check(struct ff_str key, struct ff_error *) MUST_USE;
 /* The detail of such an error: printable, shortened. */
 void tag_key_quote(struct ff_str key, char out[128]);
 #define TAG_KEY_MAX_BYTES 256
-#define TAG_VALUE_MAX_BYTES 4096
 #define TAGS_TOTAL_MAX_BYTES (16 * 1024)
 
 #endif

@@ -8,7 +8,6 @@
 #include "op/suspend.h"
 
 enum {
-  NAME_MAX_BYTES = 256,
   IDENTITY_MAX_BYTES = 512,
   PAYLOAD_MAX_BYTES = 65536,
   TOKEN_MAX_BYTES = 512, /* longer than any token; what is longer is none */

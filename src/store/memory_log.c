@@ -1,17 +1,11 @@
 /*
  * The event log of the memory store: events by id in chunks, ids ascending by one and never given
  * twice.
- *
- * A cursor is the tag byte of the memory store and the big-endian id of the last event seen (05
- * B.2).
  */
+#include "store/log_cursor.h"
 #include "store/memory_impl.h"
 
-#include "base/error.h"
-
 #include <stdlib.h>
-
-#define CURSOR_SIZE 9u
 
 void memory_log_init(struct memory_data *d) {
   const struct index_info *rings = &index_infos[INDEX_event_by_execution];
@@ -181,26 +175,7 @@ void memory_log_scan(const struct memory_data *d, struct store_scan *s, struct a
     scan_by_id(d, s, arena);
 }
 
-/* ---- cursors ---- */
-
-static struct ff_bytes cursor_mint(struct arena *arena, uint64_t position) {
-  uint8_t *out = arena_alloc(arena, CURSOR_SIZE);
-  out[0] = FF_backend_memory;
-  for (unsigned i = 0; i < 8; i++) out[1 + i] = (uint8_t)(position >> (56 - 8 * i));
-  return (struct ff_bytes){out, CURSOR_SIZE};
-}
-
-/* False when this store never mints such bytes (SU-13). */
-static bool cursor_read(struct ff_bytes cursor, uint64_t *position, bool *beginning) {
-  const uint8_t *p = cursor.ptr;
-  if (p[0] != FF_backend_memory) return false;
-  *beginning = cursor.len == 1;
-  *position = 0;
-  if (*beginning) return true;
-  if (cursor.len != CURSOR_SIZE) return false;
-  for (unsigned i = 0; i < 8; i++) *position = *position << 8 | p[1 + i];
-  return *position <= INT64_MAX;
-}
+/* ---- behind a cursor ---- */
 
 static void read_events(struct memory_data *d, struct arena *arena, uint64_t position,
                         uint32_t limit, const struct event ***events, uint32_t *count) {
@@ -222,9 +197,10 @@ enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
   *events = NULL;
   *count = 0;
   *dropped = false;
-  if (!end && !cursor_read(cursor, &position, &beginning))
-    return error_field(e, FF_CODE_invalid_input, "cursor",
-                       "cursor does not belong to this backend");
+  if (!end) {
+    enum ff_rc rc = log_cursor_read(cursor, FF_backend_memory, &position, &beginning, e);
+    if (rc) return rc;
+  }
   pthread_rwlock_rdlock(&d->lock);
   if (end) position = d->event_next - 1;
   if (position < d->event_first - 1) {
@@ -233,6 +209,6 @@ enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
   }
   read_events(d, arena, position, limit, events, count);
   pthread_rwlock_unlock(&d->lock);
-  *next = cursor_mint(arena, position + *count);
+  *next = log_cursor_mint(arena, FF_backend_memory, position + *count);
   return FF_OK;
 }

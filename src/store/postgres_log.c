@@ -5,26 +5,8 @@
  * holds an id holds every lower one that will ever be; rolled-back transactions leave gaps. What was
  * lost to a reader is told by the highest id ever trimmed.
  */
+#include "store/log_cursor.h"
 #include "store/postgres_impl.h"
-
-#define CURSOR_SIZE 9 /* the family byte and a big-endian event id */
-
-static void cursor_put(uint8_t *out, uint64_t id) {
-  out[0] = FF_backend_postgres;
-  for (int i = 0; i < 8; i++) out[1 + i] = (uint8_t)(id >> (8 * (7 - i)));
-}
-
-/* *from_start: the cursor names no position, so nothing can have been dropped behind it. */
-static enum ff_rc cursor_get(struct ff_bytes cursor, uint64_t *id, bool *from_start,
-                             struct ff_error *e) {
-  const uint8_t *p = cursor.ptr;
-  *id = 0;
-  *from_start = cursor.len == 1;
-  bool good = p[0] == FF_backend_postgres && (cursor.len == 1 || cursor.len == CURSOR_SIZE);
-  for (size_t i = 1; good && i < cursor.len; i++) *id = *id << 8 | p[i];
-  if (good && *id <= INT64_MAX) return FF_OK;
-  return error_field(e, FF_CODE_invalid_input, "cursor", "cursor does not belong to this backend");
-}
 
 struct log_read {
   struct arena *arena;
@@ -107,12 +89,10 @@ enum ff_rc postgres_read_log(struct store_session *session, struct arena *arena,
   struct postgres_session *c = postgres_session_of(session);
   struct log_read r = {.arena = arena, .limit = limit, .from_end = cursor.len == 0};
   enum ff_rc rc = FF_OK;
-  if (cursor.len) rc = cursor_get(cursor, &r.after, &r.from_start, e);
+  if (cursor.len) rc = log_cursor_read(cursor, FF_backend_postgres, &r.after, &r.from_start, e);
   if (!rc) rc = read_snapshot(c, &r, e);
   if (rc) return rc;
-  uint8_t *minted = arena_alloc(arena, CURSOR_SIZE);
-  cursor_put(minted, r.after);
-  *next = (struct ff_bytes){minted, CURSOR_SIZE};
+  *next = log_cursor_mint(arena, FF_backend_postgres, r.after);
   *events = r.events;
   *count = r.count;
   *dropped = r.dropped;

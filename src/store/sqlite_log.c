@@ -5,26 +5,8 @@
  * there; when trimming took it away, the highest id removed stands in the meta table, written in
  * the same transaction.
  */
+#include "store/log_cursor.h"
 #include "store/sqlite_impl.h"
-
-#define CURSOR_SIZE 9 /* the family byte and a big-endian event id */
-
-static void cursor_put(uint8_t *out, uint64_t id) {
-  out[0] = FF_backend_sqlite;
-  for (int i = 0; i < 8; i++) out[1 + i] = (uint8_t)(id >> (8 * (7 - i)));
-}
-
-/* *from_start: the cursor names no position, so nothing can have been dropped behind it. */
-static enum ff_rc cursor_get(struct ff_bytes cursor, uint64_t *id, bool *from_start,
-                             struct ff_error *e) {
-  const uint8_t *p = cursor.ptr;
-  *id = 0;
-  *from_start = cursor.len == 1;
-  bool good = p[0] == FF_backend_sqlite && (cursor.len == 1 || cursor.len == CURSOR_SIZE);
-  for (size_t i = 1; good && i < cursor.len; i++) *id = *id << 8 | p[i];
-  if (good && *id <= INT64_MAX) return FF_OK;
-  return error_field(e, FF_CODE_invalid_input, "cursor", "cursor does not belong to this backend");
-}
 
 /* The one number a statement without parameters answers; 0 for NULL and for no row. */
 static enum ff_rc number(struct sqlite_session *c, enum sqlite_fixed_statement which, int64_t *out,
@@ -116,7 +98,8 @@ enum ff_rc sqlite_read_log(struct store_session *session, struct arena *arena,
   struct sqlite_store *s = c->store;
   struct log_read r = {.arena = arena, .limit = limit, .from_end = cursor.len == 0};
   enum ff_rc rc = sqlite_usable(s, e);
-  if (!rc && cursor.len) rc = cursor_get(cursor, &r.after, &r.from_start, e);
+  if (!rc && cursor.len)
+    rc = log_cursor_read(cursor, FF_backend_sqlite, &r.after, &r.from_start, e);
   if (rc) return rc;
   r.events = ARENA_ARRAY(arena, const struct event *, limit ? limit : 1);
   if (s->target.memory) pthread_mutex_lock(&s->memory_lock);
@@ -125,9 +108,7 @@ enum ff_rc sqlite_read_log(struct store_session *session, struct arena *arena,
   if (!sqlite3_get_autocommit(c->db)) sqlite_run_fixed(c, SQLITE_FIXED_COMMIT);
   if (s->target.memory) pthread_mutex_unlock(&s->memory_lock);
   if (rc) return rc;
-  uint8_t *minted = arena_alloc(arena, CURSOR_SIZE);
-  cursor_put(minted, r.after);
-  *next = (struct ff_bytes){minted, CURSOR_SIZE};
+  *next = log_cursor_mint(arena, FF_backend_sqlite, r.after);
   *events = r.events;
   *count = r.count;
   *dropped = r.dropped;

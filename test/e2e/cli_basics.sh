@@ -71,6 +71,21 @@ expect 0 events "$id" --limit 1 -o jsonl
 equal "$(lines out)" 1
 expect 0 events "$id" --follow --timeout 5s
 has out success
+expect 0 events
+has out success
+expect 0 events --family lease
+has out acquired
+expect 0 events --family tag --tag app.stage=1 -o jsonl
+equal "$(lines out)" 1
+equal "$(json out '["tag"]')" app.stage
+cursor=$(json out '["cursor"]')
+expect 0 events --family tag --cursor "$cursor" -o jsonl
+equal "$(lines out)" 0 'events behind the last cursor'
+expect 0 events --family completion --namespace nobody -o json
+equal "$(json out '.__len__()')" 0
+expect 0 events --follow --from-start --limit 1 --timeout 5s -o jsonl
+equal "$(lines out)" 1
+equal "$(json out '["outcome"]')" success
 expect 0 attempts "$id"
 has out initial
 expect 0 attempts "$id" -o json

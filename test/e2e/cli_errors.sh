@@ -80,6 +80,15 @@ expect 3 result "$nobody"
 expect 3 result "$id"
 has err waiting
 expect 3 events "$nobody"
+expect 2 events --family wages
+has err "completion, lease, signal or tag, got 'wages'"
+expect 2 events --cursor '!'
+expect 2 events --tag x
+expect 2 events "$nobody" --namespace n
+has err 'leave the id out'
+expect 2 events --after 3
+expect 1 events --cursor AQ==
+has err 'does not belong to this backend'
 expect 3 attempts "$nobody"
 expect 3 cancel "$nobody"
 expect 3 replay "$nobody"

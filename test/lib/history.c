@@ -3,8 +3,8 @@
  * how answers are shown.
  *
  * What the arguments of each operation are made of is in history_lifecycle.c, history_schedule.c,
- * history_signal.c and history_stream.c, what is picked from in history_pick.c, what is learned from answers in
- * history_learn.c.
+ * history_signal.c, history_stream.c and history_events.c, what is picked from in history_pick.c,
+ * what is learned from answers in history_learn.c.
  */
 #include "test/lib/history_impl.h"
 
@@ -25,7 +25,8 @@ uint32_t history_dice(struct history *h, uint32_t bound) {
 /* ---- what can be drawn ---- */
 
 static const struct draw_table *const tables[] = {&history_lifecycle_draws, &history_schedule_draws,
-                                                  &history_stream_draws, &history_signal_draws};
+                                                  &history_stream_draws, &history_signal_draws,
+                                                  &history_event_draws};
 
 /* The draw that is i-th of all; NULL behind the last. */
 static const struct draw *draw_at(uint32_t i) {

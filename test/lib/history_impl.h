@@ -14,6 +14,8 @@
 #define POINTS 12
 #define TIMES 48
 #define REPEATS 6
+#define CURSORS 8
+#define CURSOR_BYTES 9 /* of stores with one log */
 
 /* A lease somebody was given, dead or alive. */
 struct held {
@@ -67,6 +69,8 @@ struct history {
   uint32_t point_count; /* ever */
   int64_t times[TIMES];
   uint32_t time_count; /* ever */
+  uint8_t cursors[CURSORS][CURSOR_BYTES]; /* of the event log */
+  uint32_t cursor_count;                  /* ever */
   struct history_call *recent[REPEATS];
   uint32_t total_weight;
 };
@@ -91,7 +95,7 @@ struct draw_table {
   uint32_t count;
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
-    history_stream_draws, history_signal_draws;
+    history_stream_draws, history_signal_draws, history_event_draws;
 
 /* ---- dice ---- */
 #define dice history_dice

@@ -254,6 +254,11 @@ static void learn_operator(struct history *h, const struct history_call *call, c
   }
 }
 
+static void learn_cursor(struct history *h, struct ff_bytes cursor) {
+  if (cursor.len == CURSOR_BYTES)
+    memcpy(h->cursors[h->cursor_count++ % CURSORS], cursor.ptr, CURSOR_BYTES);
+}
+
 void history_learn(struct history *h, const struct history_call *call, const void *result) {
   if (!result) return;
   learn_claim(h, call, result);
@@ -291,6 +296,12 @@ void history_learn(struct history *h, const struct history_call *call, const voi
     case OP_issue_claim_grant:
     case OP_issue_reclaim_grant:
     case OP_claim_for_worker: learn_grant(h, call, result); break;
+    case OP_subscribe_lease_history:
+      learn_cursor(h, RESULT(subscribe_lease_history)->next_cursor);
+      break;
+    case OP_subscribe_completion:
+      learn_cursor(h, RESULT(subscribe_completion)->next_cursor);
+      break;
     default: break;
   }
 }

@@ -4,6 +4,7 @@
 #include "test/lib/script.h"
 
 #include "op/values.h"
+#include "test/lib/stores.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -434,6 +435,7 @@ static void record_answer(struct script *s) {
   struct buffer text;
   buffer_init(&text);
   print_answer(s, &text);
+  test_store_hide(text.ptr);
   buffer_printf(&s->transcript, "%s -> ", op_infos[s->op].name);
   const char *p = buffer_text(&text).ptr;
   const char *foreign = foreign_to(s->name);

@@ -30,5 +30,8 @@ void test_store_remove(size_t index, const char *label);
 /* Behind the store's back: lifecycle_phase of the executions created in [from, end) becomes no word.
  * Not of the memory store, which has a fault for that. */
 void test_store_spoil(size_t index, const char *label, int64_t from, int64_t end);
+/* Cursors name the store that minted them: makes those of a printed call or answer alike.
+ * NULL is fine. */
+void test_store_hide(char *text);
 
 #endif

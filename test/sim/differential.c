@@ -117,6 +117,7 @@ static void call_side(struct run *r, int i, struct buffer *text, char *name, siz
   history_print_call(call, text);
   buffer_append_c(text, " -> ");
   history_print_answer(call->op, rc, result, &error, text);
+  test_store_hide(text->ptr);
   history_learn(side->history, call, rc == FF_OK ? result : NULL);
   snprintf(name, name_size, "%s", info->name);
   if (i == 0) calls_of[call->op]++;

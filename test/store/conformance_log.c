@@ -111,6 +111,7 @@ static void foreign_cursors(struct world *w) {
 }
 
 /* Trimming takes the oldest, of those old enough, and never the newest `keep`. */
+/* SU-80, SU-82 */
 static void trimming_takes_the_oldest(struct world *w) {
   append_many(w, 10, CLOCK_START);
   assert_int_equal(trim(w, CLOCK_START, 0, 100), 0);   /* none is older */

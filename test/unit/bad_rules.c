@@ -114,6 +114,19 @@ static const struct rule rules[] = {
     {"new_secret_hex", CHOICE, 0, SECRET_HEX, 0},
     {"grace_ms", ANY, 0, NULL, 1000},
     {"waitpoint_id", OWN_UUID, 0, UUID("cc"), 0},
+    {"subscribe_lease_history.max_wait_ms", AT_MOST, 3600000, NULL, 0},
+    {"subscribe_completion.max_wait_ms", AT_MOST, 3600000, NULL, 0},
+    {"subscribe_signal_delivery.max_wait_ms", AT_MOST, 3600000, NULL, 0},
+    {"subscribe_signal_delivery.limit", AT_MOST, 1024, NULL, 10},
+    {"subscribe_instance_tags.max_wait_ms", AT_MOST, 3600000, NULL, 0},
+    {"subscribe_lease_history.limit", AT_MOST, 1024, NULL, 10},
+    {"subscribe_completion.limit", AT_MOST, 1024, NULL, 10},
+    {"subscribe_instance_tags.limit", AT_MOST, 1024, NULL, 10},
+    {"cursor", ANY, 0, NULL, 0}, /* the store's own: subscribe.ff */
+    {"from_start", ANY, 0, NULL, 0},
+    {"filter.namespace", TEXT, 256, NULL, 0},
+    {"filter.tag_key", TEXT, 256, "app.k", 0},
+    {"filter.tag_value", TEXT, 4096, "v", 0},
     /* ids and names */
     {"execution_id", EXECUTION_ID, 0, LEASED, 0},
     {"lease_id", OWN_UUID, 0, UUID("aa"), 0},
@@ -283,8 +296,9 @@ static void fill_in(const struct bad_world *world, const struct ff_operation *op
   for (uint32_t i = 0; i < s->field_count; i++) {
     const struct ff_field *f = &s->fields[i];
     void *at = (uint8_t *)values + f->offset;
-    if (f->type == FF_FIELD_STRUCT) {
-      assert_string_equal(f->name, "fence");
+    if (f->type == FF_FIELD_STRUCT && strcmp(f->name, "fence") != 0) {
+      fill_in(world, op, f->name, f->fields, at);
+    } else if (f->type == FF_FIELD_STRUCT) {
       *(struct ff_fence *)at =
           (struct ff_fence){ff_text(world->task.lease_id.text), world->task.lease_epoch,
                             ff_text(world->task.attempt_id.text)};
