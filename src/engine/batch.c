@@ -146,6 +146,7 @@ bool batch_begin(struct batch *b) {
   b->watch = (struct overlay_watch){.user = b, .changed = changed};
   overlay_watch(b->overlay, &b->watch);
   b->lanes_changed = false;
+  b->made_eligible = NULL;
   b->next_due_at = INT64_MAX;
   b->pending_count = 0;
   /* Every parked claim may be pulled in, each with one request. */
@@ -167,13 +168,23 @@ static void changed(void *user, const struct execution *before, const struct exe
   if (after->next_due_at && after->next_due_at < b->next_due_at)
     b->next_due_at = after->next_due_at;
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
-  if (was || after->eligibility_state != FF_eligibility_state_eligible_now ||
-      !e->parked_claims.count)
+  if (was || after->eligibility_state != FF_eligibility_state_eligible_now) return;
+  struct call *claim = e->parked_claims.count ? parked_claim_for(e, after) : NULL;
+  if (claim) {
+    list_push(&b->calls, claim);
+    pend(b, claim);
     return;
-  struct call *claim = parked_claim_for(e, after);
-  if (!claim) return;
-  list_push(&b->calls, claim);
-  pend(b, claim);
+  }
+  struct made_eligible *made = ARENA_NEW(&b->arena, struct made_eligible);
+  *made = (struct made_eligible){b->made_eligible, after};
+  b->made_eligible = made;
+}
+
+/* The batch itself made work for a claim that ran before it and is about to wait. */
+static bool made_for(const struct batch *b, const struct call *claim) {
+  for (const struct made_eligible *m = b->made_eligible; m; m = m->next)
+    if (claim_suits(claim, m->execution)) return true;
+  return false;
 }
 
 /* ---- applying ---- */
@@ -349,6 +360,7 @@ static void release(struct batch *b, struct call *c) {
   if (c->parks && !e->closing) {
     park_claim(e, c);
     if (c->blocking && c != b->mine) park_wake(&c->park, WAKE_PARKED);
+    if (made_for(b, c)) parked_try(e, c);
   } else if (!c->blocking) {
     call_answered(e, c);
   } else {

@@ -98,6 +98,11 @@ struct call {
   bool look_again;        /* it looked at much and found nothing: there is more */
 };
 
+struct made_eligible {
+  struct made_eligible *next;
+  const struct execution *execution;
+};
+
 /* The arena of a batch that took effect in part lives until the calls that run again are over. */
 struct kept_arena {
   struct arena arena;
@@ -137,6 +142,7 @@ struct batch {
   struct call **pending_calls;
   uint32_t pending_count;
   int64_t next_due_at; /* the earliest of what the batch changed */
+  struct made_eligible *made_eligible; /* and no waiting claim took it */
   bool lanes_changed;
   struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
@@ -289,6 +295,8 @@ void park_claim(struct engine *, struct call *); /* lock held */
 /* An execution became eligible: pulls a parked claim that can take it into the batch. Leader only.
  */
 struct call *parked_claim_for(struct engine *, const struct execution *);
+bool claim_suits(const struct call *, const struct execution *);
+void parked_try(struct engine *, struct call *);  /* lock held */
 void parked_wake_all(struct engine *);            /* lock held */
 /* One claim of each kind tries for all that wait; when it finds work the next two of its kind try.
  * Lock held. */

@@ -23,7 +23,7 @@ void park_claim(struct engine *e, struct call *call) {
   service_look_by(e, call);
 }
 
-static bool claim_suits(const struct call *call, const struct execution *x) {
+bool claim_suits(const struct call *call, const struct execution *x) {
   const struct acquire_args *args = call->requests[0].args;
   for (size_t i = 0; i < args->lane_ids.count; i++)
     if (text_equal(args->lane_ids.items[i], x->lane_id))
@@ -43,12 +43,13 @@ struct call *parked_claim_for(struct engine *e, const struct execution *x) {
   return c;
 }
 
+void parked_try(struct engine *e, struct call *c) {
+  list_remove(&e->parked_claims, c);
+  inbox_push(e, c);
+}
+
 void parked_wake_all(struct engine *e) {
-  while (e->parked_claims.first) {
-    struct call *c = e->parked_claims.first;
-    list_remove(&e->parked_claims, c);
-    inbox_push(e, c);
-  }
+  while (e->parked_claims.first) parked_try(e, e->parked_claims.first);
 }
 
 static const struct acquire_args *claim_args(const struct call *call) {
@@ -66,9 +67,8 @@ static bool same_kind(const struct call *a, const struct call *b) {
 }
 
 static void poll_with(struct engine *e, struct call *call) {
-  list_remove(&e->parked_claims, call);
   call->polled = true;
-  inbox_push(e, call);
+  parked_try(e, call);
 }
 
 #define POLL_KINDS 64

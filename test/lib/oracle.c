@@ -188,6 +188,7 @@ static const struct release {
     {"cancelled", false, false, FF_terminal_outcome_cancelled, false, FF_receipt_op_cancel},
     {"worker_delay", true, false, 0, false, FF_receipt_op_delay},
     {"waiting_children", true, false, 0, false, FF_receipt_op_wait_children},
+    {"suspend", true, false, 0, false, FF_receipt_op_none},
     {"expired:attempt_timeout", false, false, FF_terminal_outcome_expired, true},
     {"expired:execution_deadline", false, false, FF_terminal_outcome_expired, false},
     {"max_reclaims_exceeded", false, true, FF_terminal_outcome_failed, false},

@@ -84,11 +84,23 @@ static bool lift(struct simulation *s, const struct execution *x) {
   return true;
 }
 
+/* What waits for the outside world, an operator resumes: not every suspension times out. */
+static bool resume(struct simulation *s, const struct execution *x) {
+  struct ff_id id;
+  exec_id_format(execution_id_of(x), &id);
+  struct ff_resume_execution_args args = {.size = sizeof args, .execution_id = ff_text(id.text)};
+  struct ff_resume_execution_result result;
+  if (!call(s, rival_any(s), OP_resume_execution, &args, &result)) return false;
+  values_free(result.memory);
+  return true;
+}
+
 static bool lift_all(struct simulation *s) {
   for (uint32_t n = 0;; n++) {
     const struct execution *x = oracle_alive(s->oracle, n);
     if (!x) return true;
     if (x->eligibility_state >= FF_eligibility_state_blocked_by_budget && !lift(s, x)) return false;
+    if (x->lifecycle_phase == FF_lifecycle_phase_suspended && !resume(s, x)) return false;
   }
 }
 

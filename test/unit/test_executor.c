@@ -203,6 +203,22 @@ static void a_poll_tries_once_for_each_kind(void **state) {
   engine_close(other);
 }
 
+/* A claim that found nothing, and behind it in the same batch the work it waits for. */
+static void the_batch_itself_makes_the_work(void **state) {
+  (void)state;
+  struct ff_open_options options = {0};
+  struct engine *engine = open_engine(&options, NULL);
+  struct ff_error error;
+  struct ff_submit_args args = FF_ARGS(submit);
+  submit(engine, TEXT_LIT("b")); /* no registration of the lane comes between */
+  args.lane_id = TEXT_LIT("a");
+  assert_int_equal(wait_for_work(engine, TEXT_LIT("a"), &error), FF_OK);
+  assert_int_equal(engine_call_async(engine, OP_submit, &args, done, NULL, &error), FF_OK);
+  steps(engine);
+  assert_int_equal(seen.claimed, 1);
+  engine_close(engine);
+}
+
 /* ---- batches that take effect in part ---- */
 
 static enum store_outcome refuse_some(void *user, const struct store_group *group,
@@ -271,6 +287,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(async_calls_are_counted), cmocka_unit_test(async_bytes_are_counted),
       cmocka_unit_test(a_poll_tries_once_for_each_kind),
+      cmocka_unit_test(the_batch_itself_makes_the_work),
       cmocka_unit_test(a_conflict_of_one_tag_runs_its_items_again),
       cmocka_unit_test(rounds_do_not_grow_with_the_items)};
   return cmocka_run_group_tests(tests, NULL, NULL);
