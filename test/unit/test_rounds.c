@@ -23,7 +23,7 @@ static struct ff_engine *engine;
 static struct ff_error error;
 static char large[LARGE];
 
-static int64_t now = 1700000000000;
+static _Atomic int64_t now = 1700000000000;
 
 static int64_t clock_ms(void *user) {
   (void)user;
