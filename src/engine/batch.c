@@ -151,6 +151,7 @@ bool batch_begin(struct batch *b) {
   b->pending_count = 0;
   /* Every parked claim may be pulled in, each with one request. */
   uint32_t room = requests + e->parked_claims.count;
+  b->pending_room = room;
   b->pending = arena_alloc(&b->arena, room * sizeof *b->pending);
   b->pending_calls = arena_alloc(&b->arena, room * sizeof *b->pending_calls);
   for (struct call *c = b->calls.first; c; c = c->next) pend(b, c);
@@ -169,7 +170,9 @@ static void changed(void *user, const struct execution *before, const struct exe
     b->next_due_at = after->next_due_at;
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now) return;
-  struct call *claim = e->parked_claims.count ? parked_claim_for(e, after) : NULL;
+  bool room = b->pending_count < b->pending_room;
+  if (!room) b->lanes_changed = true; /* another seat has parked more since: all try afterwards */
+  struct call *claim = room && e->parked_claims.count ? parked_claim_for(e, after) : NULL;
   if (claim) {
     list_push(&b->calls, claim);
     pend(b, claim);

@@ -140,7 +140,7 @@ struct batch {
   struct call_list calls;
   struct request **pending;
   struct call **pending_calls;
-  uint32_t pending_count;
+  uint32_t pending_count, pending_room;
   int64_t next_due_at; /* the earliest of what the batch changed */
   struct made_eligible *made_eligible; /* and no waiting claim took it */
   bool lanes_changed;
