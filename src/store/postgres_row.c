@@ -6,6 +6,7 @@
  * corruption that names the kind and the field, never a default. U64 keeps its two's complement.
  */
 #include "store/postgres_impl.h"
+#include "store/sql.h"
 
 static struct postgres_layout layouts[RECORD_KIND_COUNT];
 static pthread_once_t layouts_once = PTHREAD_ONCE_INIT;
@@ -233,30 +234,6 @@ static bool get_number(const char *at, int len, Oid type, int64_t *out) {
   return true;
 }
 
-static const char *load_number(const struct field *f, int64_t n, void *at) {
-  switch (f->type) {
-    case FIELD_U8:
-      if (n < 0 || n > UINT8_MAX) return "out of range";
-      *(uint8_t *)at = (uint8_t)n;
-      return NULL;
-    case FIELD_ENUM:
-      if (n < 0 || n > UINT8_MAX || !ff_word((enum ff_word_enum)f->words, (int)n))
-        return "unknown value";
-      *(uint8_t *)at = (uint8_t)n;
-      return NULL;
-    case FIELD_U16:
-      if (n < 0 || n > UINT16_MAX) return "out of range";
-      *(uint16_t *)at = (uint16_t)n;
-      return NULL;
-    case FIELD_U32:
-      if (n < 0 || n > UINT32_MAX) return "out of range";
-      *(uint32_t *)at = (uint32_t)n;
-      return NULL;
-    case FIELD_I32: *(int32_t *)at = (int32_t)n; return NULL;
-    default: *(int64_t *)at = n; return NULL;
-  }
-}
-
 /* NULL when the column was good, else what is wrong with it. */
 static const char *load_field(const PGresult *r, int row, int column, const struct field *f,
                               void *record, struct arena *arena) {
@@ -280,7 +257,8 @@ static const char *load_field(const PGresult *r, int row, int column, const stru
     return NULL;
   }
   int64_t n;
-  return get_number(value, len, postgres_type_oid(f), &n) ? load_number(f, n, at) : "wrong type";
+  if (!get_number(value, len, postgres_type_oid(f), &n)) return "wrong type";
+  return sql_load_number(f, n, at);
 }
 
 /* `row` is where an operator finds it: the key, as far as it was read. */

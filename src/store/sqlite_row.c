@@ -4,6 +4,7 @@
  * Reading is strict (01 CV-8): a column of the wrong type, out of range or with an unknown word is
  * corruption that names the kind and the field, never a default.
  */
+#include "store/sql.h"
 #include "store/sqlite_impl.h"
 
 static struct sqlite_layout layouts[RECORD_KIND_COUNT];
@@ -110,33 +111,6 @@ void sqlite_bind_field(struct sqlite_prepared *p, int at, const struct field *f,
   }
 }
 
-static const char *load_number(const struct field *f, int64_t n, void *at) {
-  switch (f->type) {
-    case FIELD_U8:
-      if (n < 0 || n > UINT8_MAX) return "out of range";
-      *(uint8_t *)at = (uint8_t)n;
-      return NULL;
-    case FIELD_ENUM:
-      if (n < 0 || n > UINT8_MAX || !ff_word((enum ff_word_enum)f->words, (int)n))
-        return "unknown value";
-      *(uint8_t *)at = (uint8_t)n;
-      return NULL;
-    case FIELD_U16:
-      if (n < 0 || n > UINT16_MAX) return "out of range";
-      *(uint16_t *)at = (uint16_t)n;
-      return NULL;
-    case FIELD_U32:
-      if (n < 0 || n > UINT32_MAX) return "out of range";
-      *(uint32_t *)at = (uint32_t)n;
-      return NULL;
-    case FIELD_I32:
-      if (n < INT32_MIN || n > INT32_MAX) return "out of range";
-      *(int32_t *)at = (int32_t)n;
-      return NULL;
-    default: *(int64_t *)at = n; return NULL;
-  }
-}
-
 static const char *load_text(sqlite3_value *v, const struct field *f, void *at,
                              struct arena *arena) {
   if (sqlite3_value_type(v) != SQLITE_TEXT) return "not a text";
@@ -177,7 +151,7 @@ static const char *load_field(sqlite3_value *v, const struct field *f, void *rec
   if (f->type == FIELD_TEXT) return load_text(v, f, at, arena);
   if (f->type == FIELD_UUID || f->type == FIELD_BYTES) return load_blob(v, f, at, arena);
   if (type != SQLITE_INTEGER) return "not an integer";
-  return load_number(f, sqlite3_value_int64(v), at);
+  return sql_load_number(f, sqlite3_value_int64(v), at);
 }
 
 /* `row` is where an operator finds it: SELECT * FROM <kind> WHERE rowid=<row>. */

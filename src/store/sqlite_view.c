@@ -5,17 +5,13 @@
  * Generated from the record tables; the engine itself never reads a view. Secret fields are left
  * out.
  */
+#include "store/sql.h"
 #include "store/sqlite_impl.h"
 
 static const char *source(const struct field *f, char out[128]) {
   if (f->flags & FIELD_COLD) snprintf(out, 128, "json_extract(cold,'$.%s')", f->name);
   else snprintf(out, 128, "%s", f->name);
   return out;
-}
-
-static bool ends_with(const char *name, const char *end) {
-  size_t n = strlen(name), m = strlen(end);
-  return n >= m && strcmp(name + n - m, end) == 0;
 }
 
 static void append_uuid(const char *column, struct buffer *out) {
@@ -28,51 +24,13 @@ static void append_uuid(const char *column, struct buffer *out) {
   buffer_append_c(out, ") END");
 }
 
-static void append_words(const char *column, int words, struct buffer *out) {
-  buffer_printf(out, "CASE %s", column);
-  for (int i = 0; ff_word((enum ff_word_enum)words, i); i++)
-    buffer_printf(out, " WHEN %d THEN '%s'", i, ff_word((enum ff_word_enum)words, i));
-  buffer_append_c(out, " END");
-}
-
-static void append_public_state(struct buffer *out) {
-  static const struct {
-    int eligibility;
-    const char *state;
-  } runnable[] = {{FF_eligibility_state_not_eligible_until_time, "delayed"},
-                  {FF_eligibility_state_blocked_by_dependencies, "waiting_children"},
-                  {FF_eligibility_state_blocked_by_budget, "rate_limited"},
-                  {FF_eligibility_state_blocked_by_quota, "rate_limited"}};
-  static const struct {
-    int outcome;
-    const char *state;
-  } terminal[] = {{FF_terminal_outcome_success, "completed"},
-                  {FF_terminal_outcome_cancelled, "cancelled"},
-                  {FF_terminal_outcome_expired, "expired"},
-                  {FF_terminal_outcome_skipped, "skipped"}};
-  buffer_printf(
-      out,
-      "CASE lifecycle_phase WHEN %d THEN 'waiting' WHEN %d THEN 'active' WHEN %d THEN 'suspended' "
-      "WHEN %d THEN CASE eligibility_state",
-      FF_lifecycle_phase_submitted, FF_lifecycle_phase_active, FF_lifecycle_phase_suspended,
-      FF_lifecycle_phase_runnable);
-  for (size_t i = 0; i < ARRAY_LEN(runnable); i++)
-    buffer_printf(out, " WHEN %d THEN '%s'", runnable[i].eligibility, runnable[i].state);
-  buffer_printf(out, " ELSE 'waiting' END WHEN %d THEN CASE terminal_outcome",
-                FF_lifecycle_phase_terminal);
-  for (size_t i = 0; i < ARRAY_LEN(terminal); i++)
-    buffer_printf(out, " WHEN %d THEN '%s'", terminal[i].outcome, terminal[i].state);
-  buffer_append_c(out, " ELSE 'failed' END END AS public_state");
-}
-
 static void append_field(const struct field *f, struct buffer *out) {
   char column[128];
   source(f, column);
   bool cold = (f->flags & FIELD_COLD) != 0;
   if (f->type == FIELD_UUID && !cold) append_uuid(column, out);
-  else if (f->type == FIELD_ENUM && !cold) append_words(column, f->words, out);
-  else if (f->type == FIELD_I64 &&
-           (ends_with(f->name, "_at") || ends_with(f->name, "_until") || !strcmp(f->name, "at")))
+  else if (f->type == FIELD_ENUM && !cold) sql_append_words(column, f->words, out);
+  else if (sql_is_time(f))
     buffer_printf(out, "strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ',nullif(%s,0)/1000.0,'unixepoch')",
                   column);
   else buffer_append_c(out, column);
@@ -103,7 +61,7 @@ void sqlite_view_ddl(enum record_kind kind, struct buffer *out) {
     else append_field(f, out);
     if (execution && kind == RECORD_KIND_execution) {
       buffer_append_c(out, glue);
-      append_public_state(out);
+      sql_append_public_state(out);
     }
   }
   if (info->tag != RECORD_TAG_LOG) buffer_append_c(out, ",\n  version");
