@@ -6,36 +6,32 @@
  */
 #include "op/read.h"
 
-enum { LIST_PAGE_MAX = 1000 };
-
-struct list_prep {
-  uint16_t partition;
-  bool after; /* a cursor was given */
-  struct exec_id cursor;
-  uint32_t limit;
-};
-
-static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
-                               struct arena *arena, struct ff_error *e) {
-  const struct ff_list_executions_args *a = args;
-  struct list_prep *p = prep;
-  (void)arena;
-  TRY(partition_parse(a->partition, "partition", config->flow_partitions, &p->partition, e));
-  p->limit = a->limit < LIST_PAGE_MAX ? a->limit : LIST_PAGE_MAX;
-  p->after = text_nonempty(a->cursor);
+enum ff_rc read_prepare_page(const struct op_config *config, struct ff_str partition,
+                             struct ff_str cursor, uint32_t limit, struct page_request *p,
+                             struct ff_error *e) {
+  TRY(partition_parse(partition, "partition", config->flow_partitions, &p->partition, e));
+  p->limit = limit < READ_PAGE_MAX ? limit : READ_PAGE_MAX;
+  p->after = text_nonempty(cursor);
   if (!p->after) return FF_OK;
-  TRY(exec_id_parse(a->cursor, "cursor", config->flow_partitions, &p->cursor, e));
+  TRY(exec_id_parse(cursor, "cursor", config->flow_partitions, &p->cursor, e));
   if (p->cursor.partition != p->partition)
     return error_field(e, FF_CODE_invalid_input, "cursor", "partition mismatch");
   return FF_OK;
 }
 
-static struct execution list_from(const struct list_prep *p) {
+static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
+                               struct arena *arena, struct ff_error *e) {
+  const struct ff_list_executions_args *a = args;
+  (void)arena;
+  return read_prepare_page(config, a->partition, a->cursor, a->limit, prep, e);
+}
+
+static struct execution list_from(const struct page_request *p) {
   return (struct execution){.partition = p->partition, .id = p->cursor.uuid};
 }
 
 static void list_declare(struct declare *d, const void *args, const void *prep) {
-  const struct list_prep *p = prep;
+  const struct page_request *p = prep;
   struct execution from = list_from(p);
   (void)args;
   if (p->limit) declare_scan(d, INDEX_execution_by_id, &from, p->after, p->limit + 1);
@@ -50,7 +46,7 @@ static struct ff_str id_text(const struct execution *x, struct arena *arena) {
 static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, void *result,
                            struct ff_error *e) {
   struct ff_list_executions_result *r = result;
-  const struct list_prep *p = prep;
+  const struct page_request *p = prep;
   (void)args;
   if (p->limit == 0) return FF_OK;
   struct execution from = list_from(p);
@@ -70,5 +66,5 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
   return read_page_view(&page, tx_arena(tx), &r->executions, e);
 }
 
-const struct op_code op_code_list_executions = {sizeof(struct list_prep), list_prepare,
+const struct op_code op_code_list_executions = {sizeof(struct page_request), list_prepare,
                                                 list_declare, list_run};

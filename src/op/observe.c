@@ -70,32 +70,15 @@ const struct op_code op_code_observe_signals = {sizeof(struct handle_body), obse
 
 /* ---- list_suspended ---- */
 
-enum { LIST_MAX = 1000 };
-
-struct list_prep {
-  uint16_t partition;
-  bool after;
-  struct exec_id cursor;
-  uint32_t limit;
-};
-
 static enum ff_rc list_prepare(const struct op_config *config, const void *args, void *prep,
                                struct arena *arena, struct ff_error *e) {
   const struct ff_list_suspended_args *a = args;
-  struct list_prep *p = prep;
   (void)arena;
-  TRY(partition_parse(a->partition, "partition", config->flow_partitions, &p->partition, e));
-  p->limit = a->limit < LIST_MAX ? a->limit : LIST_MAX;
-  p->after = text_nonempty(a->cursor);
-  if (!p->after) return FF_OK;
-  TRY(exec_id_parse(a->cursor, "cursor", config->flow_partitions, &p->cursor, e));
-  if (p->cursor.partition != p->partition)
-    return error_field(e, FF_CODE_invalid_input, "cursor", "partition mismatch");
-  return FF_OK;
+  return read_prepare_page(config, a->partition, a->cursor, a->limit, prep, e);
 }
 
 static void list_declare(struct declare *d, const void *args, const void *prep) {
-  const struct list_prep *p = prep;
+  const struct page_request *p = prep;
   struct suspension from = {.partition = p->partition};
   (void)args;
   if (p->after)
@@ -117,7 +100,7 @@ static void view_entry(const struct suspension *s, struct ff_suspended_entry *ou
 }
 
 /* L-11: behind the place the cursor has or had; without a trace of it, behind its id. */
-static enum ff_rc open_list(struct tx *tx, const struct list_prep *p, struct tx_scan *scan,
+static enum ff_rc open_list(struct tx *tx, const struct page_request *p, struct tx_scan *scan,
                             bool *by_id) {
   struct suspension from = {.partition = p->partition};
   const struct suspension *last = NULL;
@@ -134,7 +117,7 @@ static enum ff_rc open_list(struct tx *tx, const struct list_prep *p, struct tx_
 
 static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, void *result,
                            struct ff_error *e) {
-  const struct list_prep *p = prep;
+  const struct page_request *p = prep;
   struct ff_list_suspended_result *r = result;
   struct tx_scan scan;
   size_t count = 0;
@@ -160,5 +143,5 @@ static enum ff_rc list_run(struct tx *tx, const void *args, const void *prep, vo
   return FF_OK;
 }
 
-const struct op_code op_code_list_suspended = {sizeof(struct list_prep), list_prepare,
+const struct op_code op_code_list_suspended = {sizeof(struct page_request), list_prepare,
                                                list_declare, list_run};

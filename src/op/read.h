@@ -44,4 +44,17 @@ void tag_key_quote(struct ff_str key, char out[128]);
 #define TAG_KEY_MAX_BYTES 256
 #define TAGS_TOTAL_MAX_BYTES (16 * 1024)
 
+/* A page of the executions of one partition, in id order behind a cursor that need not exist any
+ * more (02 L-175; 03 list_suspended). limit is cut to READ_PAGE_MAX. */
+enum { READ_PAGE_MAX = 1000 };
+struct page_request {
+  uint16_t partition;
+  bool after; /* a cursor was given */
+  struct exec_id cursor;
+  uint32_t limit;
+};
+enum ff_rc read_prepare_page(const struct op_config *, struct ff_str partition,
+                             struct ff_str cursor, uint32_t limit, struct page_request *,
+                             struct ff_error *) MUST_USE;
+
 #endif
