@@ -54,7 +54,7 @@ static void run_apart(struct batch *b) {
     for (uint32_t i = 0; i < c->request_count; i++) c->requests[i].done = stands(&c->requests[i]);
   }
   b->pending_count = 0;
-  b->lanes_changed = false;
+  b->wakes_all = false;
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
 }
 
@@ -93,7 +93,7 @@ static void run_request(struct batch *b, struct call *call, struct request *r) {
   }
   r->done = true;
   e->operations++;
-  if (r->op == OP_set_lane_state && r->wrote) b->lanes_changed = true;
+  if (r->op == OP_set_lane_state && r->wrote) b->wakes_all = true;
 }
 
 /* One pass over what is pending. A call pulled in during the pass is appended and run in the same
@@ -145,7 +145,7 @@ bool batch_begin(struct batch *b) {
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
   b->watch = (struct overlay_watch){.user = b, .changed = changed};
   overlay_watch(b->overlay, &b->watch);
-  b->lanes_changed = false;
+  b->wakes_all = false;
   b->made_eligible = NULL;
   b->next_due_at = INT64_MAX;
   b->pending_count = 0;
@@ -171,7 +171,7 @@ static void changed(void *user, const struct execution *before, const struct exe
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now) return;
   bool room = b->pending_count < b->pending_room;
-  if (!room) b->lanes_changed = true; /* another seat has parked more since: all try afterwards */
+  if (!room) b->wakes_all = true; /* another seat has parked more since: all try afterwards */
   struct call *claim = room && e->parked_claims.count ? parked_claim_for(e, after) : NULL;
   if (claim) {
     list_push(&b->calls, claim);
@@ -388,7 +388,7 @@ static void reply(struct batch *b) {
     list_remove(&b->calls, c);
     release(b, c);
   }
-  if (b->lanes_changed) parked_wake_all(e);
+  if (b->wakes_all) parked_wake_all(e);
   pthread_mutex_unlock(&e->lock);
 }
 

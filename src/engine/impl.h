@@ -143,7 +143,7 @@ struct batch {
   uint32_t pending_count, pending_room;
   int64_t next_due_at; /* the earliest of what the batch changed */
   struct made_eligible *made_eligible; /* and no waiting claim took it */
-  bool lanes_changed;
+  bool wakes_all;
   struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
