@@ -263,6 +263,35 @@ struct ff_deliver_signal_result {
 };
 FF_OPERATION(deliver_signal);
 
+struct ff_signal_list {
+  const struct ff_deliver_signal_args *items;
+  size_t count;
+};
+/* What became of one signal of several; error.rc FF_OK: the other members count. */
+struct ff_signal_slot {
+  struct ff_error error;
+  uint8_t outcome;
+  struct ff_id signal_id;
+  uint8_t effect;
+  struct ff_id existing_signal_id;
+};
+struct ff_signal_slots {
+  const struct ff_signal_slot *items;
+  size_t count;
+};
+/* Delivers up to 1,000 signals, to any waitpoints, in one transaction and in their order; each is
+ * accepted or refused by itself as by deliver_signal, answers in the same order (00 §2.8). Errors of
+ * the whole call: invalid_input (more than 1,000 items, or payloads of more than 8 MiB). */
+struct ff_deliver_signals_args {
+  uint32_t size;
+  struct ff_signal_list items;
+};
+struct ff_deliver_signals_result {
+  struct ff_memory *memory;
+  struct ff_signal_slots slots;
+};
+FF_OPERATION(deliver_signals);
+
 /* An operator's approval or rejection, without a token (03 §6.6). The same outcomes; a repeat with
  * the same name and suffix is a duplicate. Errors: invalid_input (also lane_mismatch),
  * execution_not_found, waitpoint_not_found, hmac_secret_not_initialized, invalid_token (the stored

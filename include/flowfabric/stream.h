@@ -17,8 +17,9 @@ extern "C" {
  * merge patch (RFC 7396) of the attempt's rolling document (read_summary) and keeps the 64 newest such
  * frames; `best_effort` keeps as many of the newest such frames as come in twice ttl_ms at the smoothed
  * rate, from maxlen_floor to maxlen_ceiling, and a stream that never had another mode reads as empty
- * 2 * ttl_ms after its last. Of a stream the newest policy.stream_policy.retention_maxlen (10,000) are kept in all. Not
- * idempotent: a repeat appends again (ST-34). Neither extends nor marks the lease. Errors, first one
+ * 2 * ttl_ms after its last. Of a stream the newest policy.stream_policy.retention_maxlen (10,000) are kept in all. A
+ * repeat appends again (ST-34), unless it carries the request_id of an append of this attempt whose last frame is still
+ * kept: that gives the first answer (00 OP-8). Neither extends nor marks the lease. Errors, first one
  * first: handle_from_other_backend, retention_limit_exceeded (bytes), invalid_input, corruption,
  * execution_not_found, stream_closed (the execution is not active), stale_owner_cannot_append (the
  * lease is lost or another's); of a summary: invalid_input (`patch payload is not valid JSON`, `patch
@@ -40,6 +41,7 @@ struct ff_append_frame_args {
   uint32_t maxlen_floor;   /* 0 = 64 */
   uint32_t maxlen_ceiling; /* 0 = 16,384; at least the floor */
   double ema_alpha;        /* weight of the present rate, above 0 up to 1; else 0.2 */
+  struct ff_str request_id; /* at most 128 bytes; costs an index entry */
 };
 struct ff_append_frame_result {
   struct ff_memory *memory;
@@ -74,12 +76,13 @@ struct ff_frame_slots {
   size_t count;
 };
 /* Appends frames in their order, with ids that follow one another, all of them or none. At most 1,000
- * frames and 8 MiB a call. Errors: those of append_frame; the context `index` counts from 0 to the frame
- * at fault. */
+ * frames and 8 MiB a call. A repeat with the same request_id gives the first answer, as in append_frame.
+ * Errors: those of append_frame; the context `index` counts from 0 to the frame at fault. */
 struct ff_append_frames_args {
   uint32_t size;
   struct ff_handle handle;
   struct ff_frame_inputs frames;
+  struct ff_str request_id; /* at most 128 bytes */
 };
 struct ff_append_frames_result {
   struct ff_memory *memory;

@@ -428,6 +428,42 @@ static enum ff_rc finish_fail_many(struct engine *e, struct call *call, void *vi
   return FF_OK;
 }
 
+/* ---- signals ---- */
+
+static enum ff_rc build_deliver_signals(struct engine *e, struct call *call,
+                                        struct ff_error *error) {
+  const struct ff_deliver_signals_args *a = call->args;
+  size_t bytes = 0;
+  for (size_t i = 0; i < a->items.count && i < MANY_MAX; i++)
+    bytes += a->items.items[i].payload.len;
+  TRY(many_check("items", a->items.count, bytes, error));
+  call->requests = ARENA_ARRAY(&call->arena, struct request, a->items.count + 1);
+  for (size_t i = 0; i < a->items.count; i++)
+    call_request(e, call, OP_deliver_signal, &a->items.items[i]);
+  return FF_OK;
+}
+
+static enum ff_rc finish_deliver_signals(struct engine *e, struct call *call, void *view,
+                                         struct arena *arena, struct ff_error *error) {
+  (void)e, (void)error;
+  struct ff_deliver_signals_result *out = view;
+  struct ff_signal_slot *slots = ARENA_ARRAY(arena, struct ff_signal_slot, call->request_count + 1);
+  for (uint32_t i = 0; i < call->request_count; i++) {
+    const struct request *r = &call->requests[i];
+    const struct ff_deliver_signal_result *result = r->result;
+    if (r->rc != FF_OK)
+      slots[i].error = r->error;
+    else
+      slots[i] = (struct ff_signal_slot){.outcome = result->outcome,
+                                         .signal_id = result->signal_id,
+                                         .effect = result->effect,
+                                         .existing_signal_id = result->existing_signal_id};
+  }
+  out->slots.items = slots;
+  out->slots.count = call->request_count;
+  return FF_OK;
+}
+
 const struct composite composites[OP_COUNT] = {
     [OP_create_execution] = {.build = build_create, .finish = finish_create},
     [OP_submit] = {.build = build_create, .finish = finish_create},
@@ -439,6 +475,7 @@ const struct composite composites[OP_COUNT] = {
     [OP_renew_many] = {.build = build_renew_many, .finish = finish_renew_many},
     [OP_complete_many] = {.build = build_complete_many, .finish = finish_complete_many},
     [OP_fail_many] = {.build = build_fail_many, .finish = finish_fail_many},
+    [OP_deliver_signals] = {.build = build_deliver_signals, .finish = finish_deliver_signals},
     [OP_trim_retention] = {.direct = trim_retention_run},
     [OP_capabilities] = {.direct = capabilities_run},
     [OP_prepare] = {.direct = prepare_run},

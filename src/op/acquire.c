@@ -10,7 +10,6 @@
 enum {
   LANES_MAX = 64,
   TASKS_MAX = 1000,
-  REQUEST_ID_MAX_BYTES = 128, /* 00 OP-8 */
   REPEATS_PASSED_MAX = 256    /* foreign or dead leases under one request id */
 };
 

@@ -18,6 +18,7 @@ struct append_prep {
   struct stream_entry *entries;
   size_t count;
   bool many;
+  struct ff_str request_id;
   struct ff_frame_input one_frame; /* of append_frame */
   struct stream_entry one_entry;
 };
@@ -62,6 +63,7 @@ static enum ff_rc prepare_entries(const struct op_config *config, const struct f
     TRY(at_entry(p, i, check_size(p->entries[i].frame, e), e));
   for (size_t i = 0; i < p->count; i++)
     TRY(at_entry(p, i, check_frame(p->entries[i].frame, e), e));
+  TRY(text_check(p->request_id, "request_id", REQUEST_ID_MAX_BYTES, e));
   for (size_t i = 0; i < p->count; i++) {
     struct stream_entry *entry = &p->entries[i];
     struct ff_str text = text_of(entry->frame->bytes.ptr, entry->frame->bytes.len);
@@ -88,6 +90,7 @@ static enum ff_rc append_prepare(const struct op_config *config, const void *arg
                                          .maxlen_floor = a->maxlen_floor,
                                          .maxlen_ceiling = a->maxlen_ceiling,
                                          .ema_alpha = a->ema_alpha};
+  p->request_id = a->request_id;
   p->one_entry.frame = &p->one_frame;
   p->entries = &p->one_entry;
   p->count = 1;
@@ -104,6 +107,7 @@ static enum ff_rc append_many_prepare(const struct op_config *config, const void
     return error_field(e, FF_CODE_invalid_input, "frames", "at most %d items a call, got %zu",
                        FRAMES_MAX, a->frames.count);
   p->many = true;
+  p->request_id = a->request_id;
   p->count = a->frames.count;
   p->entries = ARENA_ARRAY(arena, struct stream_entry, p->count + 1);
   for (size_t i = 0; i < p->count; i++) {
@@ -133,6 +137,7 @@ static void append_declare(struct declare *d, const void *args, const void *prep
   struct stream key = stream_key(&p->handle);
   declare_prepared_execution(d, args, prep);
   declare_get(d, RECORD_KIND_stream, &key);
+  append_declare_request(d, &key, p->request_id);
   if (!has_summary(p)) return;
   struct summary summary_key = {.partition = key.partition,
                                 .execution_id = key.execution_id,
@@ -219,7 +224,8 @@ static struct ff_str effective_type(const struct ff_frame_input *f) {
   return word ? ff_text(word) : TEXT_LIT("event");
 }
 
-static void insert_frame(struct tx *tx, const struct stream *s, const struct stream_entry *entry) {
+static struct frame *insert_frame(struct tx *tx, const struct stream *s,
+                                  const struct stream_entry *entry) {
   struct frame key = {.partition = s->partition,
                       .execution_id = s->execution_id,
                       .attempt_index = s->attempt_index,
@@ -236,6 +242,7 @@ static void insert_frame(struct tx *tx, const struct stream *s, const struct str
   f->frame_mode = in->mode;
   f->summary_version = entry->summary_version;
   f->ttl_ms = in->mode == FF_frame_mode_best_effort ? in->ttl_ms : 0;
+  return f;
 }
 
 static void count_entry(struct tx *tx, struct stream *s, struct stream_entry *entry) {
@@ -248,9 +255,20 @@ static void count_entry(struct tx *tx, struct stream *s, struct stream_entry *en
   stream_note_mode(tx, s, entry->frame);
 }
 
+/* The entries that are kept; the caps always keep the newest. */
+static void insert_entries(struct tx *tx, const struct stream *s, const struct append_prep *p,
+                           const struct stream_entry *entries, const struct append_answer *answer) {
+  struct frame *last = NULL;
+  for (size_t i = 0; i < p->count; i++)
+    if (!entries[i].dropped) last = insert_frame(tx, s, &entries[i]);
+  bool newest = last && !entries[p->count - 1].dropped;
+  if (newest && text_nonempty(p->request_id)) append_remember(tx, last, p->request_id, answer);
+}
+
 /* The entries in the transaction's arena, with their places; slots, one for each, say them. */
 static enum ff_rc append_entries(struct tx *tx, struct stream *s, const struct append_prep *p,
-                                 struct ff_frame_slot *slots, struct ff_error *e) {
+                                 struct append_answer *answer, struct ff_error *e) {
+  struct ff_frame_slot *slots = answer->slots;
   struct stream_entry *entries = arena_copy(tx_arena(tx), p->entries, p->count * sizeof *entries);
   struct summary_draft draft;
   bool summary = has_summary(p);
@@ -268,43 +286,55 @@ static enum ff_rc append_entries(struct tx *tx, struct stream *s, const struct a
   }
   if (summary) TRY(summary_store(tx, s, &draft, e));
   TRY(stream_trim(tx, s, entries, p->count));
-  for (size_t i = 0; i < p->count; i++)
-    if (!entries[i].dropped) insert_frame(tx, s, &entries[i]);
+  insert_entries(tx, s, p, entries, answer);
   return FF_OK;
 }
 
-static enum ff_rc append(struct tx *tx, const struct append_prep *p, struct ff_frame_slot *slots,
+/* An expired stream has forgotten its frames, though they are stored until they are swept (ST-49). */
+static enum ff_rc recall(struct tx *tx, const struct append_prep *p, struct append_answer *answer,
+                         struct ff_error *e) {
+  const struct stream key = stream_key(&p->handle);
+  const struct stream *stored = NULL;
+  TRY(tx_get_stream(tx, &key, &stored));
+  if (!stored || stream_is_expired(stored, tx_now(tx))) return FF_OK;
+  return append_recall(tx, &key, p->request_id, answer, e);
+}
+
+static enum ff_rc append(struct tx *tx, const struct append_prep *p, struct append_answer *answer,
                          struct ff_error *e) {
   const struct execution *x = NULL;
   struct stream *s = NULL;
   TRY(execution_load(tx, p->handle.execution, &x, e));
   TRY(check_owner(tx, x, &p->handle, e));
+  TRY(recall(tx, p, answer, e));
+  if (answer->slots) return FF_OK;
+  answer->slots = ARENA_ARRAY(tx_arena(tx), struct ff_frame_slot, p->count + 1);
+  answer->count = p->count;
   for (size_t i = 0; i < p->count; i++) TRY(at_entry(p, i, check_patch(&p->entries[i], e), e));
   if (p->count == 0) return FF_OK;
   TRY(open_stream(tx, x, &p->handle, &s, e));
-  return append_entries(tx, s, p, slots, e);
+  return append_entries(tx, s, p, answer, e);
 }
 
 static enum ff_rc append_run(struct tx *tx, const void *args, const void *prep, void *result_,
                              struct ff_error *e) {
   struct ff_append_frame_result *result = result_;
-  struct ff_frame_slot slot = {0};
+  struct append_answer answer = {0};
   (void)args;
-  TRY(append(tx, prep, &slot, e));
-  result->stream_id = slot.stream_id;
-  result->frame_count = slot.frame_count;
-  result->summary_version = slot.summary_version;
+  TRY(append(tx, prep, &answer, e));
+  result->stream_id = answer.slots[0].stream_id;
+  result->frame_count = answer.slots[0].frame_count;
+  result->summary_version = answer.slots[0].summary_version;
   return FF_OK;
 }
 
 static enum ff_rc append_many_run(struct tx *tx, const void *args, const void *prep, void *result_,
                                   struct ff_error *e) {
-  const struct append_prep *p = prep;
   struct ff_append_frames_result *result = result_;
-  struct ff_frame_slot *slots = ARENA_ARRAY(tx_arena(tx), struct ff_frame_slot, p->count + 1);
+  struct append_answer answer = {0};
   (void)args;
-  TRY(append(tx, p, slots, e));
-  result->slots = (struct ff_frame_slots){slots, p->count};
+  TRY(append(tx, prep, &answer, e));
+  result->slots = (struct ff_frame_slots){answer.slots, answer.count};
   return FF_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "flowfabric/signal.h"
 #include "op/waitpoint.h"
 
-enum { REQUEST_ID_MAX_BYTES = 128, CLOSE_REASON_MAX_BYTES = 256 };
+enum { CLOSE_REASON_MAX_BYTES = 256 };
 
 /* ---- create_waitpoint ---- */
 

@@ -12,6 +12,7 @@
 
 /* Limits of 01 LM-34. */
 #define NAME_MAX_BYTES 256
+#define REQUEST_ID_MAX_BYTES 128 /* 00 OP-8 */
 #define TAG_VALUE_MAX_BYTES 4096
 
 /* ---- derivation (execution.c), legality and sealing (vector.c) ---- */

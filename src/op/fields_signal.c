@@ -157,6 +157,23 @@ STRUCT_TABLE(op_result_deliver_signal, ff_deliver_signal_result,
              FIELD_WORD(S, effect, signal_effect), FIELD(S, ID, existing_signal_id));
 #undef S
 
+extern const struct ff_struct op_struct_signal_slot;
+#define S struct ff_signal_slot
+STRUCT_TABLE(op_struct_signal_slot, ff_signal_slot,
+             FIELD(S, ERROR, error), FIELD_WORD(S, outcome, outcome), FIELD(S, ID, signal_id),
+             FIELD_WORD(S, effect, signal_effect), FIELD(S, ID, existing_signal_id));
+#undef S
+
+#define S struct ff_deliver_signals_args
+STRUCT_TABLE(op_args_deliver_signals, ff_deliver_signals_args,
+             FIELD_OF(S, LIST, items, op_args_deliver_signal));
+#undef S
+
+#define S struct ff_deliver_signals_result
+STRUCT_TABLE(op_result_deliver_signals, ff_deliver_signals_result,
+             FIELD_OF(S, LIST, slots, op_struct_signal_slot));
+#undef S
+
 #define S struct ff_deliver_approval_signal_args
 STRUCT_TABLE(op_args_deliver_approval_signal, ff_deliver_approval_signal_args,
              FIELD(S, TEXT, execution_id), FIELD(S, TEXT, lane_id), FIELD(S, TEXT, waitpoint_id),

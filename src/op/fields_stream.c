@@ -11,7 +11,7 @@ STRUCT_TABLE(op_args_append_frame, ff_append_frame_args,
              FIELD(S, TEXT, frame_type), FIELD(S, TEXT, correlation_id), FIELD(S, BOOL, has_seq),
              FIELD(S, U64, seq), FIELD_WORD(S, mode, frame_mode), FIELD(S, TEXT, patch_kind),
              FIELD(S, U32, ttl_ms), FIELD(S, U32, maxlen_floor), FIELD(S, U32, maxlen_ceiling),
-             FIELD(S, F64, ema_alpha));
+             FIELD(S, F64, ema_alpha), FIELD(S, TEXT, request_id));
 #undef S
 
 #define S struct ff_append_frame_result
@@ -39,7 +39,8 @@ STRUCT_TABLE(op_struct_frame_slot, ff_frame_slot,
 
 #define S struct ff_append_frames_args
 STRUCT_TABLE(op_args_append_frames, ff_append_frames_args,
-             FIELD(S, HANDLE, handle), FIELD_OF(S, LIST, frames, op_struct_frame_input));
+             FIELD(S, HANDLE, handle), FIELD_OF(S, LIST, frames, op_struct_frame_input),
+             FIELD(S, TEXT, request_id));
 #undef S
 
 #define S struct ff_append_frames_result

@@ -39,6 +39,19 @@ enum ff_rc stream_drop_frames(struct tx *, struct stream *) MUST_USE;
  * the new ones; counts what is kept. */
 enum ff_rc stream_trim(struct tx *, struct stream *, struct stream_entry *, size_t count) MUST_USE;
 
+/* ---- appends under a request id (append_request.c, 00 OP-8) ---- */
+struct append_answer {
+  struct ff_frame_slot *slots; /* NULL = no such append */
+  size_t count;
+};
+void append_declare_request(struct declare *, const struct stream *key, struct ff_str request_id);
+/* What the append of this request id answered; its last frame must still be kept. */
+enum ff_rc append_recall(struct tx *, const struct stream *key, struct ff_str request_id,
+                         struct append_answer *, struct ff_error *) MUST_USE;
+/* Notes on the last frame of an append what it answers. */
+void append_remember(struct tx *, struct frame *last, struct ff_str request_id,
+                     const struct append_answer *);
+
 /* ---- the rolling document (summary.c, 05 A.6) ---- */
 struct summary_draft {
   const struct summary *stored; /* NULL = none yet */

@@ -158,9 +158,8 @@ static struct ff_str pick_signal_name(struct history *h) {
   return ff_text(names[dice(h, ARRAY_LEN(names))]);
 }
 
-DRAW(deliver_signal) {
+static void fill_signal(struct history *h, struct arena *a, struct ff_deliver_signal_args *x) {
   static const char *const people[] = {"ann", "bob", ""};
-  UNUSED;
   const struct point *p = pick_point(h);
   x->execution_id = p ? arena_text(a, ff_text(p->execution)) : pick_execution(h, a);
   x->waitpoint_id = p ? arena_text(a, ff_text(p->id)) : pick_uuid(h, a);
@@ -178,6 +177,23 @@ DRAW(deliver_signal) {
   x->resume_delay_ms = dice(h, 3) * 400;
   if (chance(h, 10)) x->max_signals_per_execution = 1 + dice(h, 4);
   if (chance(h, 30)) x->signal_maxlen = 1 + dice(h, 3);
+}
+
+DRAW(deliver_signal) {
+  UNUSED;
+  fill_signal(h, a, x);
+}
+
+DRAW(deliver_signals) {
+  UNUSED;
+  size_t count = dice(h, 5);
+  struct ff_deliver_signal_args *items = ARENA_ARRAY(a, struct ff_deliver_signal_args, count + 1);
+  for (size_t i = 0; i < count; i++) {
+    items[i].size = sizeof items[i];
+    fill_signal(h, a, &items[i]);
+    if (i && chance(h, 20)) items[i] = items[i - 1];
+  }
+  x->items = (struct ff_signal_list){items, count};
 }
 
 DRAW(deliver_approval_signal) {
@@ -261,6 +277,7 @@ static const struct draw draws[] = {
     {OP_suspend_by_triple, 3, DRAW_LEASE, draw_suspend_by_triple},
     {OP_suspend_waitpoints, 3, DRAW_LEASE, draw_suspend_waitpoints},
     {OP_deliver_signal, 12, DRAW_ANY, draw_deliver_signal},
+    {OP_deliver_signals, 4, DRAW_ANY, draw_deliver_signals},
     {OP_deliver_approval_signal, 4, DRAW_ANY, draw_deliver_approval_signal},
     {OP_observe_signals, 3, DRAW_LEASE, draw_observe_signals},
     {OP_resume_execution, 3, DRAW_ANY, draw_resume_execution},

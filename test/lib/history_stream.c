@@ -50,6 +50,7 @@ DRAW(append_frame) {
   x->maxlen_floor = f.maxlen_floor;
   x->maxlen_ceiling = f.maxlen_ceiling;
   x->ema_alpha = f.ema_alpha;
+  if (chance(h, 30)) x->request_id = pick_request_id(h);
 }
 
 DRAW(append_frames) {
@@ -60,6 +61,7 @@ DRAW(append_frames) {
   for (size_t i = 0; i < count; i++) fill_frame(h, a, &items[i]);
   x->handle = held ? held->handle : (struct ff_handle){0};
   x->frames = (struct ff_frame_inputs){items, count};
+  if (chance(h, 30)) x->request_id = pick_request_id(h);
 }
 
 static struct ff_str pick_position(struct history *h, struct arena *a, int64_t now) {

@@ -249,6 +249,7 @@ static union { /* they all begin with the handle */
   struct ff_fail_item fail;
 } good_handle_item;
 static struct ff_frame_input good_frame;
+static struct ff_deliver_signal_args good_signal;
 
 static void set_list(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, void *at) {
@@ -259,9 +260,11 @@ static void set_list(const struct bad_world *world, const struct ff_operation *o
   good_handle_item.renew.handle = world->task.handle;
   bool creates = strcmp(op->name, "create_executions") == 0;
   bool appends = strcmp(op->name, "append_frames") == 0;
-  assert_true(creates || appends || f->fields->size <= sizeof good_handle_item);
+  bool signals = strcmp(op->name, "deliver_signals") == 0;
+  assert_true(creates || appends || signals || f->fields->size <= sizeof good_handle_item);
   list.items = creates   ? &good_item
                : appends ? (const void *)&good_frame
+               : signals ? (const void *)&good_signal
                          : (const void *)&good_handle_item;
   memcpy(at, &list, sizeof list);
 }
