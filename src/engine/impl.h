@@ -199,6 +199,7 @@ struct engine {
   bool service_stopping; /* lock */
   struct park service_park;
   int64_t service_until; /* lock; engine time at which it wakes by itself */
+  int64_t last_poll;     /* of the service thread; engine time */
   struct call_list answered; /* async calls whose callback is due */
   _Atomic int64_t next_due;
   bool listening;

@@ -71,7 +71,7 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
   int64_t deadline = parked_deadline(e);
   if (deadline != INT64_MAX) left = min64(left, deadline - engine_now(e));
   if (e->parked_claims.first || (watches_blind(e) && e->watch_count))
-    left = min64(left, poll_ms(e));
+    left = min64(left, e->last_poll + poll_ms(e) - engine_now(e));
   if (left < 0) left = 0;
   e->service_until = left == INT64_MAX ? INT64_MAX : engine_now(e) + left;
   pthread_mutex_unlock(&e->lock);
@@ -79,7 +79,8 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
 }
 
 void service_look_by(struct engine *e, const struct call *parked) {
-  int64_t by = engine_now(e) + poll_ms(e);
+  /* What was told before it waited may be for it. */
+  int64_t by = engine_now(e) + (atomic_load(&e->hinted) ? 0 : poll_ms(e));
   if (!parked->blocking) by = min64(by, parked->deadline);
   if (!e->service_started || e->service_until <= by) return;
   e->service_until = by;
@@ -99,10 +100,10 @@ static void due_work(struct engine *e) {
 
 /* Grants that die and lanes other processes change wake nobody: once a second one claim of each kind
  * tries for all that wait (02 L-83). */
-static void poll_parked(struct engine *e, int64_t *last_poll) {
+static void poll_parked(struct engine *e) {
   int64_t now = engine_now(e);
-  if (now - *last_poll < poll_ms(e) && !atomic_exchange(&e->hinted, false)) return;
-  *last_poll = now;
+  if (!atomic_exchange(&e->hinted, false) && now - e->last_poll < poll_ms(e)) return;
+  e->last_poll = now;
   pthread_mutex_lock(&e->lock);
   parked_poll(e);
   if (watches_blind(e)) watches_look_again(e);
@@ -112,14 +113,14 @@ static void poll_parked(struct engine *e, int64_t *last_poll) {
 static void *service_main(void *user) {
   struct engine *e = user;
   uint64_t seen = 0;
-  int64_t last_poll = engine_now(e);
+  e->last_poll = engine_now(e);
   for (;;) {
     pthread_mutex_lock(&e->lock);
     parked_expire(e, engine_now(e));
     bool stop = e->service_stopping;
     pthread_mutex_unlock(&e->lock);
     due_work(e);
-    poll_parked(e, &last_poll);
+    poll_parked(e);
     executor_drain(e);
     bool any = service_answer(e);
     housekeep(e, &seen);

@@ -132,8 +132,10 @@ static void connect_hints(struct postgres_hints *h) {
   }
   buffer_init(&sql);
   buffer_printf(&sql, "LISTEN %s", h->channel);
-  if (postgres_run(h->store, h->conn, sql.ptr, "listen", NULL, &ignored) != FF_OK) disconnect(h);
+  bool ok = postgres_run(h->store, h->conn, sql.ptr, "listen", NULL, &ignored) == FF_OK;
   buffer_fini(&sql);
+  if (!ok) disconnect(h);
+  else hear(h->store, &(struct store_hint){0}); /* what was said before was not heard */
 }
 
 /* Until something is to be done; µs, or until woken. */

@@ -143,8 +143,9 @@ struct store_vtable {
    * *more: call again soon. */
   void (*idle)(struct store_session *, bool *more);
 
-  /* Hints from other users of the store in this or other processes. notify is called after apply,
-   * off the write path. */
+  /* Hints from other users of the store in this or other processes; also once a store that was deaf
+   * for a while (connecting, connection lost) hears again. notify is called after apply, off the
+   * write path. */
   enum ff_rc (*listen)(struct store *, store_hint_fn, void *user, struct ff_error *);
   void (*unlisten)(struct store *, void *user);
   void (*notify)(struct store *, const void *sender_user, const struct store_hint *hints,

@@ -178,7 +178,10 @@ static uint64_t number(const char *text) { return text ? strtoull(text, NULL, 10
 
 int main(int argc, char **argv) {
   if (argc == 6 && strcmp(argv[1], "--child") == 0)
-    return crash_child(argv[2], (int)number(argv[3]), number(argv[4]), (uint32_t)number(argv[5]));
+    return crash_child(&(struct crash_child){.url = argv[2],
+                                             .pipe = (int)number(argv[3]),
+                                             .seed = number(argv[4]),
+                                             .round = (uint32_t)number(argv[5])});
   struct run r = {.seed = (uint64_t)clock_wall_ms(), .rounds = getenv("FF_SOAK") ? 400 : 50};
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--rounds") == 0)

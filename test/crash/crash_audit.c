@@ -14,11 +14,33 @@
 void ledger_init(struct ledger *l) {
   *l = (struct ledger){.bucket_count = 1u << 18};
   l->buckets = heap_zalloc(l->bucket_count * sizeof *l->buckets);
+  l->claims = heap_zalloc(l->bucket_count * sizeof *l->claims);
 }
 
 void ledger_fini(struct ledger *l) {
   free(l->items);
   free(l->buckets);
+  free(l->claims);
+}
+
+/* P2: one lease, one holder. Notes of several processes arrive in any order. */
+static void note_claim(struct ledger *l, struct known *k, const struct note *n) {
+  uint32_t process = n->thread / THREADS;
+  uint64_t hash = hash_mix64(hash_fnv1a64(k->id, strlen(k->id)) ^ hash_mix64(n->epoch)) | 1;
+  uint32_t i = (uint32_t)(hash >> 32) & (l->bucket_count - 1);
+  while (l->claims[i] && l->claims[i] != hash) i = (i + 1) & (l->bucket_count - 1);
+  if (l->claims[i]) {
+    printf("VIOLATION %s: epoch %llu was given to processes %u and %u\n", k->id,
+           (unsigned long long)n->epoch, k->holder, process);
+    l->claimed_twice++;
+  }
+  l->claims[i] = hash;
+  if (k->held_epoch && n->epoch > k->held_epoch && k->holder != process && l->killed[k->holder])
+    l->taken_over++;
+  if (n->epoch > k->held_epoch) {
+    k->held_epoch = n->epoch;
+    k->holder = process;
+  }
 }
 
 struct known *ledger_find(struct ledger *l, const char *id) {
@@ -47,6 +69,7 @@ static void note_done(struct ledger *l, const struct note *n, uint32_t round) {
     k->created = true;
     snprintf(k->key, sizeof k->key, "%s", n->key);
   }
+  if (n->op == NOTE_CLAIM && n->outcome == FF_outcome_claimed) note_claim(l, k, n);
   if (n->op == NOTE_COMPLETE) k->completed_epoch = n->epoch;
   if (n->op == NOTE_DELAY) k->delays++;
   if (n->op == NOTE_FAIL && n->outcome == FF_outcome_terminal_failed) k->failed_epoch = n->epoch;
@@ -56,6 +79,7 @@ static void note_done(struct ledger *l, const struct note *n, uint32_t round) {
 void ledger_note(struct ledger *l, const struct note *n, uint32_t round) {
   struct note *open = &l->open[n->thread];
   if (n->kind == NOTE_ABOUT) *open = *n;
+  l->refused += n->kind == NOTE_REFUSED;
   if (n->kind != NOTE_DONE) return;
   if (open->serial == n->serial) open->kind = 0;
   note_done(l, n, round);
@@ -74,8 +98,8 @@ static bool wrong(const char *id, const char *format, ...) {
   return false;
 }
 
-/* The log as a whole: epochs one by one, one completion at most, retries and delays that were
- * acknowledged. */
+/* The log as a whole: epochs one by one, each expired once at most, one completion at most, retries
+ * and delays that were acknowledged. */
 static bool events_fit(struct ff_engine *e, const struct known *k, const struct ff_execution *x) {
   struct ff_list_events_args args = FF_ARGS(list_events);
   struct ff_list_events_result found;
@@ -85,10 +109,13 @@ static bool events_fit(struct ff_engine *e, const struct known *k, const struct 
   if (ff_list_events(e, &args, &found, &error) != FF_OK)
     return wrong(k->id, "list_events: %s", error.detail);
   uint32_t completions = 0, retries = 0, delays = 0;
-  uint64_t epoch = 0;
+  uint64_t epoch = 0, expired = 0;
   bool ok = true;
   for (size_t i = 0; i < found.events.count && ok; i++) {
     const struct ff_event *v = &found.events.items[i];
+    if (v->lease_event == FF_lease_event_expired && v->lease_epoch <= expired)
+      ok = wrong(k->id, "epoch %llu expired twice", (unsigned long long)v->lease_epoch);
+    if (v->lease_event == FF_lease_event_expired) expired = v->lease_epoch;
     completions += v->completion != FF_terminal_outcome_none;
     retries += text_equal_c(v->reason, "failed_retry_scheduled");
     delays += text_equal_c(v->reason, "worker_delay");
@@ -304,7 +331,7 @@ static bool repeat_complete(struct ledger *l, struct ff_engine *e, const struct 
 bool audit_repeat(struct ledger *l, const char *url, uint32_t round) {
   struct ff_engine *e = crash_open(url, false);
   bool ok = e != NULL;
-  for (uint32_t i = 0; i < THREADS && ok; i++) {
+  for (uint32_t i = 0; i < ARRAY_LEN(l->open) && ok; i++) {
     struct note *n = &l->open[i];
     if (n->kind == NOTE_ABOUT && n->op == NOTE_SUBMIT) {
       ok = repeat_submit(l, e, n, round);
@@ -349,13 +376,23 @@ static bool complete_some(struct ff_engine *e, size_t *count) {
   return ok;
 }
 
-static bool anything_left(struct ff_engine *e) {
+static bool anything_left(struct ff_engine *e, char *example, size_t size) {
   struct ff_query_executions_args args = FF_ARGS(query_executions);
   struct ff_query_executions_result page;
   struct ff_error error;
   args.public_state = TEXT_LIT("waiting,delayed,active");
   args.limit = 1;
-  if (ff_query_executions(e, &args, &page, &error) != FF_OK) return true;
+  if (ff_query_executions(e, &args, &page, &error) != FF_OK) {
+    snprintf(example, size, "%s", error.detail);
+    return true;
+  }
+  if (page.executions.count) {
+    const struct ff_execution *x = &page.executions.items[0];
+    snprintf(example, size, "%s is %s, %s; delay %lld, lease %lld, now %lld", x->execution_id.text,
+             ff_word(FF_WORD_public_state, x->public_state),
+             ff_word(FF_WORD_blocking_reason, x->blocking_reason), (long long)x->delay_until,
+             (long long)x->lease_expires_at, (long long)clock_wall_ms());
+  }
   bool left = page.executions.count > 0 || text_nonempty(page.next_cursor);
   ff_clear(&page);
   return left;
@@ -365,13 +402,15 @@ bool audit_drain(struct ledger *l, const char *url) {
   struct ff_engine *e = crash_open(url, true);
   int64_t until = clock_monotonic_us() + 20000000;
   bool ok = e != NULL;
+  char example[300] = "";
   (void)l;
   while (ok) {
     size_t count = 0;
     ok = complete_some(e, &count);
     if (!ok || count) continue;
-    if (!anything_left(e)) break;
-    if (clock_monotonic_us() > until) ok = wrong("drain", "work is left that no worker gets");
+    if (!anything_left(e, example, sizeof example)) break;
+    if (clock_monotonic_us() > until)
+      ok = wrong("drain", "work is left that no worker gets: %s", example);
     usleep(20000);
   }
   ff_close(e);

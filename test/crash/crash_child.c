@@ -1,6 +1,6 @@
 /*
- * The process that gets killed: threads that submit, claim, complete, fail and delay on a real
- * file, each telling the parent through a pipe what it is about to do and what was acknowledged.
+ * A process that gets killed: threads that submit, claim, complete, fail and delay on a real
+ * store, each telling the parent through a pipe what it is about to do and what was acknowledged.
  */
 #include "test/crash/crash.h"
 
@@ -13,7 +13,7 @@ struct hand {
   struct ff_engine *engine;
   int pipe;
   uint64_t dice;
-  uint32_t thread, round, serial;
+  uint32_t thread, round, serial, work_ms;
   char worker[24];
 };
 
@@ -27,6 +27,13 @@ static void tell(struct hand *h, struct note *n, enum note_kind kind) {
   n->thread = h->thread;
   n->serial = h->serial;
   if (write(h->pipe, n, sizeof *n) != (ssize_t)sizeof *n) _exit(3);
+}
+
+/* An end that was refused because the lease is another's by now; other failures tell nothing. */
+static void tell_refused(struct hand *h, struct note *n, const struct ff_error *error) {
+  if (error->code == FF_CODE_lease_expired || error->code == FF_CODE_stale_lease ||
+      error->code == FF_CODE_execution_not_active)
+    tell(h, n, NOTE_REFUSED);
 }
 
 static void about(struct hand *h, struct note *n, enum note_op op, const char *execution,
@@ -77,7 +84,10 @@ static void do_complete(struct hand *h, const struct ff_task *task) {
   struct ff_complete_result result;
   struct ff_error error;
   tell(h, &n, NOTE_ABOUT);
-  if (ff_complete(h->engine, &args, &result, &error) != FF_OK) return;
+  if (ff_complete(h->engine, &args, &result, &error) != FF_OK) {
+    tell_refused(h, &n, &error);
+    return;
+  }
   tell(h, &n, NOTE_DONE);
   ff_clear(&result);
 }
@@ -91,7 +101,10 @@ static void do_fail(struct hand *h, const struct ff_task *task) {
   struct ff_fail_result result;
   struct ff_error error;
   tell(h, &n, NOTE_ABOUT);
-  if (ff_fail(h->engine, &args, &result, &error) != FF_OK) return;
+  if (ff_fail(h->engine, &args, &result, &error) != FF_OK) {
+    tell_refused(h, &n, &error);
+    return;
+  }
   n.outcome = result.outcome;
   tell(h, &n, NOTE_DONE);
   ff_clear(&result);
@@ -106,7 +119,10 @@ static void do_delay(struct hand *h, const struct ff_task *task) {
   struct ff_delay_result result;
   struct ff_error error;
   tell(h, &n, NOTE_ABOUT);
-  if (ff_delay(h->engine, &args, &result, &error) != FF_OK) return;
+  if (ff_delay(h->engine, &args, &result, &error) != FF_OK) {
+    tell_refused(h, &n, &error);
+    return;
+  }
   tell(h, &n, NOTE_DONE);
   ff_clear(&result);
 }
@@ -131,6 +147,7 @@ static void do_claim(struct hand *h) {
   tell(h, &n, NOTE_DONE);
   if (result.outcome == FF_outcome_claimed) {
     uint32_t what = dice(h, 10);
+    if (h->work_ms) usleep(dice(h, h->work_ms) * 1000);
     if (what < 6)
       do_complete(h, &result.task);
     else if (what < 8)
@@ -164,19 +181,21 @@ struct ff_engine *crash_open(const char *url, bool scanners) {
   return NULL;
 }
 
-int crash_child(const char *url, int pipe, uint64_t seed, uint32_t round) {
+int crash_child(const struct crash_child *c) {
   struct hand hands[THREADS];
   struct note opened = {0};
   pthread_t threads[THREADS];
-  struct ff_engine *engine = crash_open(url, true);
+  struct ff_engine *engine = crash_open(c->url, true);
   if (!engine) return 4;
   for (uint32_t i = 0; i < THREADS; i++) {
+    uint32_t number = c->process * THREADS + i;
     hands[i] = (struct hand){.engine = engine,
-                             .pipe = pipe,
-                             .dice = hash_mix64(seed * 64 + i),
-                             .thread = i,
-                             .round = round};
-    snprintf(hands[i].worker, sizeof hands[i].worker, "hand-%u-%u", round, i);
+                             .pipe = c->pipe,
+                             .dice = hash_mix64(c->seed * 64 + number),
+                             .thread = number,
+                             .round = c->round,
+                             .work_ms = c->work_ms};
+    snprintf(hands[i].worker, sizeof hands[i].worker, "hand-%u-%u", c->round, number);
   }
   tell(&hands[0], &opened, NOTE_OPEN);
   for (uint32_t i = 0; i < THREADS; i++)
