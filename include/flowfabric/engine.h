@@ -190,6 +190,13 @@ FF_API const struct ff_operation *ff_operation_find(struct ff_str name);
  * op->result describe. */
 FF_API FF_MUST_USE enum ff_rc ff_call(struct ff_engine *engine, const struct ff_operation *op,
                                       const void *args, void *result, struct ff_error *error);
+/* The asynchronous form of any operation, as FF_OPERATION says it: args are copied, done is called
+ * exactly once when this answers FF_OK, with the result struct op->result describes. */
+FF_API FF_MUST_USE enum ff_rc ff_call_async(struct ff_engine *engine, const struct ff_operation *op,
+                                            const void *args,
+                                            void (*done)(void *user, enum ff_rc rc, void *result,
+                                                         const struct ff_error *error),
+                                            void *user, struct ff_error *error);
 
 #ifdef __cplusplus
 }

@@ -75,6 +75,7 @@
   X(waitpoint_closed, FF_STATE, FF_CLASS_INFORMATIONAL)                        \
   X(waitpoint_not_pending, FF_STATE, FF_CLASS_INFORMATIONAL)                   \
   X(pending_waitpoint_expired, FF_STATE, FF_CLASS_INFORMATIONAL)               \
-  X(target_not_signalable, FF_STATE, FF_CLASS_TERMINAL)
+  X(target_not_signalable, FF_STATE, FF_CLASS_TERMINAL)                        \
+  X(unauthorized, FF_VALIDATION, FF_CLASS_TERMINAL)
 
 #endif

@@ -151,6 +151,12 @@ enum ff_rc ff_call(struct ff_engine *engine, const struct ff_operation *op, cons
   return call_sized(engine, (enum op_id)(op - operations), args, result, NULL, NULL, error);
 }
 
+enum ff_rc ff_call_async(struct ff_engine *engine, const struct ff_operation *op, const void *args,
+                         void (*done)(void *, enum ff_rc, void *, const struct ff_error *),
+                         void *user, struct ff_error *error) {
+  return call_sized(engine, (enum op_id)(op - operations), args, NULL, done, user, error);
+}
+
 void ff_clear(void *result) {
   if (!result) return;
   values_free(*(struct ff_memory **)result);

@@ -20,6 +20,7 @@ struct reader {
   const char *problem; /* static text; with problem_at */
   size_t problem_at;
   bool too_deep;
+  struct ff_str twice; /* the key that stands twice; with problem */
   bool last_wins; /* duplicate keys are the caller's affair */
 };
 
@@ -199,10 +200,15 @@ static bool read_string(struct reader *r, struct ff_str *text) {
 
 #define PAIRWISE_MAX 16
 
+static bool fail_twice(struct reader *r, const struct json *member) {
+  r->twice = member->key;
+  return fail_at(r, member->offset, "duplicate key");
+}
+
 static bool duplicate_pairwise(struct reader *r, const struct json *object) {
   for (const struct json *m = object->first; m != NULL; m = m->next)
     for (const struct json *before = object->first; before != m; before = before->next)
-      if (text_equal(before->key, m->key)) return fail_at(r, m->offset, "duplicate key");
+      if (text_equal(before->key, m->key)) return fail_twice(r, m);
   return true;
 }
 
@@ -216,14 +222,15 @@ static int compare_members(const void *a, const void *b) {
 /* Sorting, not hashing: no choice of keys makes it quadratic. */
 static bool duplicate_sorted(struct reader *r, const struct json *object) {
   const struct json **members = arena_alloc(r->arena, sizeof(*members) * object->count);
-  size_t count = 0, at = SIZE_MAX;
+  const struct json *first = NULL;
+  size_t count = 0;
   for (const struct json *m = object->first; m != NULL; m = m->next) members[count++] = m;
   qsort(members, count, sizeof(*members), compare_members);
   for (size_t i = 1; i < count; i++) {
     bool same = text_equal(members[i - 1]->key, members[i]->key);
-    if (same && members[i]->offset < at) at = members[i]->offset;
+    if (same && (!first || members[i]->offset < first->offset)) first = members[i];
   }
-  return at == SIZE_MAX ? true : fail_at(r, at, "duplicate key");
+  return first ? fail_twice(r, first) : true;
 }
 
 /* ---- values ---- */
@@ -354,6 +361,7 @@ static bool parse(struct reader *r, struct ff_str text, const struct json **out,
   if (error != NULL) {
     locate(text, r->problem_at, r->problem, error);
     error->too_deep = r->too_deep;
+    error->twice = r->twice;
   }
   return false;
 }

@@ -32,6 +32,7 @@ struct json_error {
   size_t offset, line, column; /* line and column from 1 */
   const char *message;         /* static text */
   bool too_deep;               /* nested beyond JSON_DEPTH_MAX */
+  struct ff_str twice;         /* the key that stands twice in one object, else absent; in the arena */
 };
 
 #define JSON_DEPTH_MAX 64

@@ -45,9 +45,15 @@ void secret_print(struct ff_str secret, struct buffer *out);
 /*
  * Appends one JSON object. Left out: absent texts, bytes, ids and handles, all-zero structs,
  * errors of items that succeeded. Bytes are base64 text, words text, times numbers, a handle
- * {"backend","kind","opaque"} (07 T-13 in lower case), an error {"code","detail","field"}.
+ * {"backend","kind","opaque"} (07 T-13 in lower case), an error {"code","detail","field"} with
+ * "context" and "retry_after_ms" when it has them. values_parse_json reads it back.
  */
 void values_json(const struct ff_struct *, const void *values, struct buffer *out);
+/* Appends the context of an error as an object of texts; adds those of one (NULL is none) to an
+ * error, all but the one named. */
+void values_json_context(const struct ff_error *, struct buffer *out);
+void values_parse_context(const struct json *object, const char *but, struct arena *,
+                          struct ff_error *);
 
 /*
  * Sets one member from text; what it points to lives in the arena. Refusals are invalid_input
@@ -63,8 +69,9 @@ void values_json(const struct ff_struct *, const void *values, struct buffer *ou
  */
 enum ff_rc values_parse_field(const struct ff_struct *, const struct ff_field *, void *dst_struct,
                               struct ff_str text, struct arena *, struct ff_error *) MUST_USE;
-/* Sets every member a JSON object names; null means absent, unknown keys are ignored (01 CV-6).
- * Bytes: base64 or an array of octets. */
+/* Sets every member a JSON object names; null means absent but for sets, maps, lists and words (07
+ * H-7), unknown keys are ignored (01 CV-6). Bytes: base64 or an array of octets. The error's field
+ * is the path of the member: `items[3].tags`. */
 enum ff_rc values_parse_json(const struct ff_struct *, void *dst_struct, const struct json *object,
                              struct arena *, struct ff_error *) MUST_USE;
 /* The member of that name, NULL when there is none. */

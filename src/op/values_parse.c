@@ -20,6 +20,17 @@ static enum ff_rc bad_unless(bool good, const struct reader *r, const struct ff_
   return good ? FF_OK : bad(r, f, problem);
 }
 
+/* Names the holder of the member an error is about: `name.field` or `name[index].field`. */
+static enum ff_rc inside(const struct reader *r, enum ff_rc rc, const char *name, size_t index) {
+  char path[128], number[24] = "", *field = r->error ? r->error->field : NULL;
+  if (rc == FF_OK || !field) return rc;
+  if (index != SIZE_MAX) snprintf(number, sizeof number, "[%zu]", index);
+  snprintf(path, sizeof path, "%.48s%s%s%.48s", name, number, *field ? "." : "", field);
+  path[sizeof r->error->field - 1] = '\0';
+  memcpy(field, path, sizeof r->error->field);
+  return rc;
+}
+
 const struct ff_field *values_field(const struct ff_struct *s, struct ff_str name) {
   for (uint32_t i = 0; i < s->field_count; i++)
     if (text_equal_c(name, s->fields[i].name)) return &s->fields[i];
@@ -113,13 +124,19 @@ static const struct json *parsed(const struct reader *r, struct ff_str text) {
   return json_parse(text, r->arena, &value, &problem) ? value : NULL;
 }
 
+/* What has a default of its own, a set, a map or a word, is not absent when null (07 H-7). */
+static bool may_be_null(enum ff_field_type type) {
+  return type != FF_FIELD_STRS && type != FF_FIELD_PAIRS && type != FF_FIELD_LIST &&
+         type != FF_FIELD_WORD;
+}
+
 static enum ff_rc json_object(const struct reader *r, const struct ff_struct *s, void *dst,
                               const struct json *object) {
   if (object->type != JSON_OBJECT)
     return error_set(r->error, FF_CODE_invalid_input, "%s: not an object", s->name);
   for (const struct json *member = object->first; member; member = member->next) {
     const struct ff_field *f = values_field(s, member->key);
-    if (!f || member->type == JSON_NULL) continue;
+    if (!f || (member->type == JSON_NULL && may_be_null(f->type))) continue;
     enum ff_rc rc = set_json(r, f, (char *)dst + f->offset, member);
     if (rc != FF_OK) return rc;
   }
@@ -196,12 +213,37 @@ static enum ff_rc json_list(const struct reader *r, const struct ff_field *f, vo
   char *items = arena_zalloc(r->arena, f->fields->size * (value->count + 1));
   size_t count = 0;
   for (const struct json *item = value->first; item; item = item->next) {
-    enum ff_rc rc = json_object(r, f->fields, items + f->fields->size * count++, item);
-    if (rc != FF_OK) return rc;
+    enum ff_rc rc = json_object(r, f->fields, items + f->fields->size * count, item);
+    if (rc != FF_OK) return inside(r, rc, f->name, count);
+    count++;
   }
   memcpy(at, &items, sizeof items); /* a list is a pointer of its own type, then a count */
   memcpy((char *)at + sizeof items, &count, sizeof count);
   return FF_OK;
+}
+
+/* The error of an item, as values_json writes it. */
+static enum ff_rc json_error_item(const struct reader *r, const struct ff_field *f,
+                                  struct ff_error *at, const struct json *value) {
+  const struct json *code = json_member(value, "code"), *detail = json_member(value, "detail"),
+                    *field = json_member(value, "field"), *after;
+  enum ff_code known = code && code->type == JSON_STRING ? ff_code_parse(code->text) : FF_CODE_none;
+  if (known == FF_CODE_none) return bad(r, f, "no error code");
+  (void)error_field(at, known, field ? arena_text(r->arena, field->text).ptr : NULL, TEXT_FMT,
+                    TEXT_ARG(detail ? detail->text : TEXT_LIT("")));
+  values_parse_context(json_member(value, "context"), NULL, r->arena, at);
+  after = json_member(value, "retry_after_ms");
+  if (after && !json_i64(after, &at->retry_after_ms)) return bad(r, f, "bad retry_after_ms");
+  return FF_OK;
+}
+
+void values_parse_context(const struct json *object, const char *but, struct arena *arena,
+                          struct ff_error *e) {
+  if (!object || object->type != JSON_OBJECT) return;
+  for (const struct json *m = object->first; m && e->context_count < FF_ERROR_CONTEXT_MAX;
+       m = m->next)
+    if (m->type == JSON_STRING && !(but && text_equal_c(m->key, but)))
+      error_context(e, arena_text(arena, m->key).ptr, TEXT_FMT, TEXT_ARG(m->text));
 }
 
 static enum ff_rc set_json(const struct reader *r, const struct ff_field *f, void *at,
@@ -229,9 +271,10 @@ static enum ff_rc set_json(const struct reader *r, const struct ff_field *f, voi
     case FF_FIELD_HANDLE: return json_handle(r, f, at, value);
     case FF_FIELD_STRS: return json_strs(r, f, at, value);
     case FF_FIELD_PAIRS: return json_pairs(r, f, at, value);
-    case FF_FIELD_STRUCT: return json_object(r, f->fields, at, value);
+    case FF_FIELD_STRUCT:
+      return inside(r, json_object(r, f->fields, at, value), f->name, SIZE_MAX);
     case FF_FIELD_LIST: return json_list(r, f, at, value);
-    case FF_FIELD_ERROR: break;
+    case FF_FIELD_ERROR: return json_error_item(r, f, at, value);
   }
   return bad(r, f, "cannot be set");
 }

@@ -234,6 +234,23 @@ static void json_error_value(struct buffer *out, const struct ff_error *e) {
   json_write_text(out, ff_text(e->detail));
   json_member_name(out, "field", ',');
   json_write_text(out, ff_text(e->field));
+  if (e->context_count) {
+    json_member_name(out, "context", ',');
+    values_json_context(e, out);
+  }
+  if (e->retry_after_ms > 0)
+    buffer_printf(out, ",\"retry_after_ms\":%lld", (long long)e->retry_after_ms);
+  buffer_append_char(out, '}');
+}
+
+void values_json_context(const struct ff_error *e, struct buffer *out) {
+  buffer_append_char(out, '{');
+  for (uint32_t i = 0; i < e->context_count; i++) {
+    if (i) buffer_append_char(out, ',');
+    json_write_text(out, ff_text(e->context[i].key));
+    buffer_append_char(out, ':');
+    json_write_text(out, ff_text(e->context[i].value));
+  }
   buffer_append_char(out, '}');
 }
 

@@ -400,6 +400,34 @@ static void async_refusals(void **state) {
   bad_world_open(&world);
 }
 
+static void any_done(void *user, enum ff_rc rc, void *r, const struct ff_error *e) {
+  (void)r;
+  struct answer *answer = user;
+  answer->rc = rc;
+  snprintf(answer->field, sizeof answer->field, "%s", rc == FF_OK ? "" : e->field);
+  answer->calls++;
+}
+
+/* By its description, as ff_call. */
+static void async_by_description(void **state) {
+  (void)state;
+  struct answer pinged = {0}, refused = {0};
+  struct ff_ping_args ping = FF_ARGS(ping);
+  struct ff_renew_args renewal = FF_ARGS(renew);
+  const struct ff_operation *renew = ff_operation_find(ff_text("renew"));
+  assert_int_equal(ff_call_async(world.engine, ff_operation_find(ff_text("ping")), &ping, any_done,
+                                 &pinged, &error),
+                   FF_OK);
+  assert_int_equal(ff_call_async(world.engine, renew, &renewal, any_done, &refused, &error),
+                   FF_VALIDATION);
+  assert_string_equal(error.field, "handle");
+  bad_world_close(&world); /* waits for the answer */
+  assert_int_equal(pinged.calls, 1);
+  assert_int_equal(pinged.rc, FF_OK);
+  assert_int_equal(refused.calls, 0);
+  bad_world_open(&world);
+}
+
 /* ---- a closing engine (01 CP-7) ---- */
 
 static void calls_after_shutdown(void **state) {
@@ -463,6 +491,7 @@ int main(void) {
                                      TEST(bad_items_among_good_ones),
                                      TEST(bad_handles_among_good_ones),
                                      TEST(no_items),
+                                     TEST(async_by_description),
                                      TEST(async_refusals),
                                      TEST(calls_after_shutdown),
                                      TEST(small_functions)};
