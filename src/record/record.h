@@ -93,8 +93,13 @@ enum index_id {
 #define X(name, kind, when, prefix_count, ...) INDEX_##name,
   RECORD_INDEXES(X)
 #undef X
-      INDEX_COUNT
+#define X(kind, tag) INDEX_walk_##kind,
+      RECORD_KINDS(X)
+#undef X
+          INDEX_COUNT
 };
+/* All records of a kind in the order of their keys: for copies of whole stores. */
+#define INDEX_WALK(kind) ((enum index_id)(INDEX_COUNT - RECORD_KIND_COUNT + (unsigned)(kind)))
 enum index_when { INDEX_ALWAYS, INDEX_SET, INDEX_EQ, INDEX_PRIMARY };
 struct index_part {
   const struct field *field;

@@ -128,4 +128,16 @@ const struct index_info index_infos[INDEX_COUNT] = {
                      .parts = {__VA_ARGS__}},
     RECORD_INDEXES(X)
 #undef X
+#define KEYS(kind) (0 RECORD_##kind(KEY_BIT))
+#define WALK_PART(kind, i) {&fields_##kind[(i) < KEYS(kind) ? (i) : 0], false}
+#define X(kind_, tag)                                                                                  \
+  [INDEX_walk_##kind_] = {.name = "walk_" #kind_,                                                      \
+                          .kind = RECORD_KIND_##kind_,                                                 \
+                          PRIMARY,                                                                     \
+                          .part_count = KEYS(kind_),                                                   \
+                          .parts = {WALK_PART(kind_, 0), WALK_PART(kind_, 1), WALK_PART(kind_, 2),     \
+                                    WALK_PART(kind_, 3), WALK_PART(kind_, 4), WALK_PART(kind_, 5),     \
+                                    WALK_PART(kind_, 6)}},
+    RECORD_KINDS(X)
+#undef X
 };

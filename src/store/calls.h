@@ -87,6 +87,18 @@ MUST_USE static inline enum ff_rc store_trim_log(struct store_session *session, 
   return store_of(session)->vtable->trim_log(session, before, keep, limit, removed, e);
 }
 
+MUST_USE static inline enum ff_rc store_restore_log(struct store_session *session,
+                                                    const struct event *const *events,
+                                                    uint32_t count, uint64_t end,
+                                                    struct ff_error *e) {
+  if (STORE_CHECKED) store_check_log(events, count, UINT32_MAX);
+  return store_of(session)->vtable->restore_log(session, events, count, end, e);
+}
+
+MUST_USE static inline enum ff_rc store_others(struct store *s, bool *any, struct ff_error *e) {
+  return s->vtable->others(s, any, e);
+}
+
 static inline void store_idle(struct store_session *session, bool *more) {
   store_of(session)->vtable->idle(session, more);
 }

@@ -41,7 +41,7 @@ static void data_free(struct memory_data *d) {
   free(d);
 }
 
-static struct memory_data *data_take(struct ff_str name) {
+static struct memory_data *data_take(struct ff_str name, bool visitor) {
   pthread_mutex_lock(&registry_lock);
   struct memory_data *d = registry;
   while (d && !text_equal(name, text_of(d->name, d->name_len))) d = d->next;
@@ -51,12 +51,14 @@ static struct memory_data *data_take(struct ff_str name) {
     registry = d;
   }
   d->openers++;
+  d->engines += !visitor;
   pthread_mutex_unlock(&registry_lock);
   return d;
 }
 
-static void data_give(struct memory_data *d) {
+static void data_give(struct memory_data *d, bool visitor) {
   pthread_mutex_lock(&registry_lock);
+  d->engines -= !visitor;
   bool last = --d->openers == 0;
   if (last) {
     struct memory_data **at = &registry;
@@ -91,7 +93,7 @@ static void memory_close(struct store *s) {
   struct memory_store *m = memory_of(s);
   INVARIANT(atomic_load(&m->sessions) == 0);
   memory_unlisten_all(m);
-  data_give(m->data);
+  data_give(m->data, m->visitor);
   free(m);
 }
 
@@ -171,6 +173,15 @@ static enum ff_rc memory_apply(struct store_session *session, struct store_group
   return FF_OK;
 }
 
+static enum ff_rc memory_others(struct store *s, bool *any, struct ff_error *e) {
+  (void)e;
+  struct memory_store *m = memory_of(s);
+  pthread_mutex_lock(&registry_lock);
+  *any = m->data->engines > !m->visitor;
+  pthread_mutex_unlock(&registry_lock);
+  return FF_OK;
+}
+
 static void memory_idle(struct store_session *s, bool *more) {
   (void)s;
   *more = false;
@@ -226,6 +237,8 @@ static const struct store_vtable memory_vtable = {
     .apply = memory_apply,
     .read_log = memory_read_log,
     .trim_log = memory_trim_log,
+    .restore_log = memory_restore_log,
+    .others = memory_others,
     .idle = memory_idle,
     .listen = memory_listen,
     .unlisten = memory_unlisten,
@@ -255,7 +268,8 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *opt
   if (options->faults) m->faults = *options->faults;
   m->store.traits.one_domain = !m->faults.tag_groups;
   m->store.traits.shared = !m->faults.one_owner;
-  m->data = data_take(name);
+  m->visitor = options->visitor;
+  m->data = data_take(name, m->visitor);
   *out = &m->store;
   return FF_OK;
 }

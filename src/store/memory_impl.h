@@ -69,7 +69,7 @@ struct memory_listener {
 /* What all openers of one name share. */
 struct memory_data {
   struct memory_data *next; /* under the registry lock, with openers */
-  uint32_t openers;
+  uint32_t openers, engines; /* engines: openers that are no visitors */
   char *name;
   size_t name_len;
   _Atomic int64_t last_now;
@@ -103,6 +103,7 @@ struct memory_store {
   void *clock_user;
   struct store_faults faults;
   atomic_uint sessions;
+  bool visitor;
 };
 
 struct memory_session {
@@ -145,6 +146,8 @@ void memory_log_scan(const struct memory_data *d, struct store_scan *scan, struc
 enum ff_rc memory_read_log(struct store_session *, struct arena *, struct ff_bytes cursor,
                            uint32_t limit, const struct event ***events, uint32_t *count,
                            struct ff_bytes *next, bool *dropped, struct ff_error *);
+enum ff_rc memory_restore_log(struct store_session *, const struct event *const *events,
+                              uint32_t count, uint64_t end, struct ff_error *);
 enum ff_rc memory_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
                            uint32_t *removed, struct ff_error *);
 

@@ -1,6 +1,6 @@
 /*
- * The event log of the memory store: events by id in chunks, ids ascending by one and never given
- * twice.
+ * The event log of the memory store: events by id in chunks, ids ascending and never given twice.
+ * Only a log that was copied from another store has ids without an event.
  */
 #include "store/log_cursor.h"
 #include "store/memory_impl.h"
@@ -26,7 +26,7 @@ static struct memory_event **place(const struct memory_data *d, uint64_t event_i
   return &d->event_chunks[at / MEMORY_EVENTS_PER_CHUNK][at % MEMORY_EVENTS_PER_CHUNK];
 }
 
-/* NULL when trimmed or not there yet. */
+/* NULL when trimmed, never there, or not there yet. */
 static struct memory_event *event_of(const struct memory_data *d, uint64_t event_id) {
   return event_id >= d->event_first && event_id < d->event_next ? *place(d, event_id) : NULL;
 }
@@ -84,20 +84,52 @@ static void ring_leave(struct memory_data *d, struct memory_event *e, const stru
   if (newest == e) btree_remove(&d->event_rings, ring);
 }
 
+/* The next id, without an event as yet. */
+static void id_add(struct memory_data *d) {
+  uint64_t room = d->event_chunk_first + (uint64_t)d->event_chunk_count * MEMORY_EVENTS_PER_CHUNK;
+  if (d->event_next - 1 == room) chunk_add(d);
+  *place(d, d->event_next++) = NULL;
+}
+
 void memory_log_append(struct memory_data *d, const struct event *event) {
   struct event copy = *event;
   struct pack_plan plan;
   copy.head = (struct record_head){0};
   copy.event_id = d->event_next;
-  uint64_t room = d->event_chunk_first + (uint64_t)d->event_chunk_count * MEMORY_EVENTS_PER_CHUNK;
-  if (d->event_next - 1 == room) chunk_add(d);
+  id_add(d);
   pack_measure(RECORD_KIND_event, &copy, &plan);
   struct memory_event *e = slab_alloc(&d->slab, EVENT_OVERHEAD + plan.size);
   e->event_id = copy.event_id;
   e->at = copy.at;
   pack_write(RECORD_KIND_event, &copy, &plan, &e->packed);
   ring_enter(d, e, &copy);
-  *place(d, d->event_next++) = e;
+  *place(d, copy.event_id) = e;
+}
+
+/* An empty log goes on behind `id`. */
+static void start_behind(struct memory_data *d, uint64_t id) {
+  memory_log_fini(d);
+  d->event_chunks = NULL;
+  d->event_chunk_count = d->event_chunk_capacity = 0;
+  d->event_chunk_first = id;
+  d->event_first = d->event_next = id + 1;
+}
+
+enum ff_rc memory_restore_log(struct store_session *session, const struct event *const *events,
+                              uint32_t count, uint64_t end, struct ff_error *e) {
+  (void)e;
+  struct memory_session *s = (struct memory_session *)session;
+  struct memory_data *d = s->store->data;
+  INVARIANT(s->kind == STORE_WRITER);
+  pthread_rwlock_wrlock(&d->lock);
+  uint64_t behind = count ? events[0]->event_id - 1 : end;
+  if (d->event_first == d->event_next && behind >= d->event_next) start_behind(d, behind);
+  for (uint32_t i = 0; i < count; i++) {
+    while (d->event_next < events[i]->event_id) id_add(d);
+    memory_log_append(d, events[i]);
+  }
+  pthread_rwlock_unlock(&d->lock);
+  return FF_OK;
 }
 
 static const struct event *event_read(const struct memory_event *e, struct arena *arena) {
@@ -106,7 +138,8 @@ static const struct event *event_read(const struct memory_event *e, struct arena
 
 /* Ids and times ascend together: the first event that is young enough ends the search. */
 static bool trim_oldest(struct memory_data *d, int64_t before, struct arena *arena) {
-  struct memory_event *e = event_of(d, d->event_first);
+  struct memory_event *e;
+  while (!(e = event_of(d, d->event_first))) d->event_first++;
   if (e->at >= before) return false;
   ring_leave(d, e, event_read(e, arena));
   slab_free(&d->slab, e, EVENT_OVERHEAD + e->packed.size);
@@ -146,7 +179,7 @@ static void scan_by_id(const struct memory_data *d, struct store_scan *s, struct
   uint64_t id = d->event_first, from = ((const struct event *)s->from)->event_id;
   if (s->after && from >= id) id = from < d->event_next ? from + 1 : d->event_next;
   for (; id < d->event_next && s->count < s->limit; id++)
-    store_scan_push(s, event_read(event_of(d, id), arena), arena);
+    if (event_of(d, id)) store_scan_push(s, event_read(event_of(d, id), arena), arena);
   s->complete = id >= d->event_next;
 }
 
@@ -177,14 +210,16 @@ void memory_log_scan(const struct memory_data *d, struct store_scan *s, struct a
 
 /* ---- behind a cursor ---- */
 
-static void read_events(struct memory_data *d, struct arena *arena, uint64_t position,
+/* Moves *position behind the last one. */
+static void read_events(struct memory_data *d, struct arena *arena, uint64_t *position,
                         uint32_t limit, const struct event ***events, uint32_t *count) {
-  if (position >= d->event_next - 1) return;
-  uint64_t there = d->event_next - 1 - position;
-  uint32_t n = there < limit ? (uint32_t)there : limit;
-  *events = arena_alloc(arena, n * sizeof **events);
-  for (; *count < n; ++*count)
-    (*events)[*count] = event_read(event_of(d, position + 1 + *count), arena);
+  if (*position >= d->event_next - 1) return;
+  uint64_t there = d->event_next - 1 - *position;
+  *events = arena_alloc(arena, (there < limit ? there : limit) * sizeof **events);
+  while (*count < limit && *position < d->event_next - 1) {
+    const struct memory_event *event = event_of(d, ++*position);
+    if (event) (*events)[(*count)++] = event_read(event, arena);
+  }
 }
 
 enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
@@ -207,8 +242,8 @@ enum ff_rc memory_read_log(struct store_session *session, struct arena *arena,
     *dropped = !beginning;
     position = d->event_first - 1;
   }
-  read_events(d, arena, position, limit, events, count);
+  read_events(d, arena, &position, limit, events, count);
   pthread_rwlock_unlock(&d->lock);
-  *next = log_cursor_mint(arena, FF_backend_memory, position + *count);
+  *next = log_cursor_mint(arena, FF_backend_memory, position);
   return FF_OK;
 }

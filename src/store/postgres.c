@@ -67,6 +67,7 @@ static void close_store(struct store *store) {
   struct postgres_store *s = postgres_store_of(store);
   postgres_registry_remove(s);
   PQfinish(s->spare);
+  PQfinish(s->guard);
   pthread_mutex_destroy(&s->spare_lock);
   postgres_target_fini(&s->target);
   free(s);
@@ -81,6 +82,8 @@ static const struct store_vtable vtable = {
     .apply = postgres_apply,
     .read_log = postgres_read_log,
     .trim_log = postgres_trim_log,
+    .restore_log = postgres_restore_log,
+    .others = postgres_others,
     .idle = idle,
     .listen = postgres_listen,
     .unlisten = postgres_unlisten,
@@ -102,6 +105,7 @@ static enum ff_rc open_store(struct ff_str url, const struct store_options *opti
   s->clock_ms = options->clock_ms;
   s->clock_user = options->clock_user;
   s->dev_mode = options->dev_mode;
+  s->visitor = options->visitor;
   s->fingerprint = postgres_schema_fingerprint(s->target.schema);
   pthread_mutex_init(&s->spare_lock, NULL);
   rc = postgres_connect(s, &s->spare, e);

@@ -142,6 +142,44 @@ enum ff_rc postgres_look(struct postgres_store *s, PGconn *conn, struct ff_error
   return rc;
 }
 
+/* ---- who is here: engines share an advisory lock, who wants none here takes it alone ---- */
+
+static enum ff_rc try_presence(struct postgres_store *s, PGconn *conn, const char *how, bool *got,
+                               struct ff_error *e) {
+  char sql[96];
+  PGresult *r;
+  snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock%s(%lld)", how,
+           (long long)postgres_lock_key(s->target.schema, "engines"));
+  enum ff_rc rc = postgres_run(s, conn, sql, "look for other engines", &r, e);
+  if (rc) return rc;
+  *got = PQgetvalue(r, 0, 0)[0] == 't';
+  PQclear(r);
+  return FF_OK;
+}
+
+enum ff_rc postgres_enter(struct postgres_store *s, PGconn *conn, struct ff_error *e) {
+  bool got = s->visitor;
+  enum ff_rc rc = got ? FF_OK : try_presence(s, conn, "_shared", &got, e);
+  if (rc || got) return rc;
+  return error_set(e, FF_CODE_store_busy,
+                   "%s: the store is being moved, saved or restored; wait until that has ended",
+                   s->target.shown);
+}
+
+/* A connection that was just closed may still be there for a moment. */
+enum ff_rc postgres_others(struct store *store, bool *any, struct ff_error *e) {
+  struct postgres_store *s = postgres_store_of(store);
+  enum ff_rc rc = FF_OK;
+  bool got = false;
+  if (!s->guard) rc = postgres_connect(s, &s->guard, e);
+  for (int i = 0; i < 20 && !rc && !got; i++) {
+    if (i) usleep(25000);
+    rc = try_presence(s, s->guard, "", &got, e);
+  }
+  *any = !got;
+  return rc;
+}
+
 /* ---- sessions ---- */
 
 void postgres_session_drop(struct postgres_session *c) {
@@ -167,6 +205,7 @@ static enum ff_rc connect_session(struct postgres_session *c, struct ff_error *e
   c->conn = take_spare(c->store);
   if (!c->conn) rc = postgres_connect(c->store, &c->conn, e);
   if (!rc) rc = postgres_schema_check(c->store, c->conn, e);
+  if (!rc && c->writer) rc = postgres_enter(c->store, c->conn, e);
   if (!rc && c->writer) rc = postgres_types_load(c, e);
   if (rc) postgres_session_drop(c);
   return rc;

@@ -73,6 +73,8 @@ enum postgres_fixed_statement {
   POSTGRES_LOG_READ,
   POSTGRES_LOG_STATE,
   POSTGRES_LOG_TRIM,
+  POSTGRES_LOG_RESTORE,
+  POSTGRES_LOG_RESUME, /* ids go on behind those that were restored */
   POSTGRES_FIXED_STATEMENTS
 };
 /* A statement's number. */
@@ -111,6 +113,8 @@ struct postgres_store {
   uint64_t fingerprint;         /* of the schema this program declares */
   pthread_mutex_t spare_lock;
   PGconn *spare;                /* the connection that opening made, for the first session */
+  PGconn *guard;                /* keeps engines out (others) */
+  bool visitor;
   struct postgres_listener *listeners; /* under the registry lock of postgres_hint.c */
   struct postgres_hints *hints;
   struct postgres_store *next_open;
@@ -172,6 +176,9 @@ enum ff_rc postgres_look(struct postgres_store *s, PGconn *conn, struct ff_error
 /* Connects the session again when it is not; waits for its turn after failures (at most a second). */
 enum ff_rc postgres_session_ready(struct postgres_session *c, struct ff_error *e) MUST_USE;
 void postgres_session_drop(struct postgres_session *c);
+/* Tells others that an engine writes here, as long as the connection lasts. */
+enum ff_rc postgres_enter(struct postgres_store *s, PGconn *conn, struct ff_error *e) MUST_USE;
+enum ff_rc postgres_others(struct store *store, bool *any, struct ff_error *e);
 /* One statement, its text answered or an error; simple protocol, outside pipelines. */
 enum ff_rc postgres_run(struct postgres_store *s, PGconn *conn, const char *sql, const char *doing,
                         PGresult **out, struct ff_error *e) MUST_USE;
@@ -240,6 +247,8 @@ enum ff_rc postgres_read_log(struct store_session *, struct arena *, struct ff_b
                              struct ff_bytes *next, bool *dropped, struct ff_error *);
 enum ff_rc postgres_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
                              uint32_t *removed, struct ff_error *);
+enum ff_rc postgres_restore_log(struct store_session *, const struct event *const *events,
+                                uint32_t count, uint64_t end, struct ff_error *);
 /* Ends the transaction, if any, without writing. */
 void postgres_rollback(struct postgres_session *c);
 enum ff_rc postgres_listen(struct store *, store_hint_fn, void *user, struct ff_error *);

@@ -127,3 +127,49 @@ enum ff_rc postgres_trim_log(struct store_session *session, int64_t before, uint
   if (lost) postgres_session_drop(c);
   return rc;
 }
+
+static void fill_restore(struct postgres_session *c, const struct event *const *events,
+                         uint32_t count, uint64_t end) {
+  struct buffer *rows = &c->out[0], *ids = &c->out[1], *last = &c->out[2];
+  buffer_clear(rows);
+  buffer_clear(ids);
+  buffer_clear(last);
+  postgres_put_array(rows, c->row_types[RECORD_KIND_event], count);
+  postgres_put_array(ids, 20 /* int8 */, count);
+  for (uint32_t i = 0; i < count; i++) {
+    postgres_put_row(c, rows, RECORD_KIND_event, events[i]);
+    postgres_put_i32(ids, 8);
+    postgres_put_i64(ids, (int64_t)events[i]->event_id);
+  }
+  postgres_put_i64(last, (int64_t)(count ? events[count - 1]->event_id : end));
+  struct postgres_param params[] = {{rows->ptr, rows->len}, {ids->ptr, ids->len}};
+  struct postgres_param resume = {last->ptr, last->len};
+  postgres_pipe_begin(c);
+  (void)postgres_pipe_add(c, POSTGRES_ST_FIXED(POSTGRES_BEGIN), NULL, 0);
+  if (count) (void)postgres_pipe_add(c, POSTGRES_ST_FIXED(POSTGRES_LOG_RESTORE), params, 2);
+  (void)postgres_pipe_add(c, POSTGRES_ST_FIXED(POSTGRES_LOG_RESUME), &resume, 1);
+  (void)postgres_pipe_add(c, POSTGRES_ST_FIXED(POSTGRES_COMMIT), NULL, 0);
+}
+
+enum ff_rc postgres_restore_log(struct store_session *session, const struct event *const *events,
+                                uint32_t count, uint64_t end, struct ff_error *e) {
+  struct postgres_session *c = postgres_session_of(session);
+  INVARIANT(c->writer && !c->in_transaction);
+  if (!count && !end) return FF_OK; /* a sequence begins at 1 */
+  enum ff_rc rc = postgres_session_ready(c, e);
+  if (rc) return rc;
+  arena_reset(&c->scratch);
+  fill_restore(c, events, count, end);
+  bool ok = postgres_pipe_run(c);
+  if (!ok)
+    rc = postgres_error(c->store, c->conn,
+                        c->pipe.failed < c->pipe.count ? postgres_pipe_result(c, c->pipe.failed)
+                                                       : NULL,
+                        "restore the event log", e);
+  bool lost = c->pipe.lost;
+  postgres_pipe_clear(c);
+  c->in_transaction = !ok && !lost;
+  if (lost) postgres_session_drop(c);
+  postgres_rollback(c);
+  return rc;
+}

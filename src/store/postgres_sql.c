@@ -115,6 +115,16 @@ static void append_quoted(struct buffer *out, const struct buffer *name) {
   buffer_append_char(out, '\'');
 }
 
+/* A function's argument that names the sequence of event ids. */
+static void sequence_name(const char *schema, struct buffer *out) {
+  struct buffer name;
+  buffer_init(&name);
+  postgres_table(&name, schema, "event", "_id");
+  append_quoted(out, &name);
+  buffer_append_c(out, "::regclass");
+  buffer_fini(&name);
+}
+
 /* Ids are drawn under a lock held to the commit: who sees one has seen all lower ones. */
 static void insert_sql(const char *schema, enum record_kind kind, struct buffer *out) {
   const struct postgres_layout *l = postgres_layout(kind);
@@ -127,13 +137,9 @@ static void insert_sql(const char *schema, enum record_kind kind, struct buffer 
   buffer_append_char(out, '(');
   insert_columns(out, kind);
   if (l->log) {
-    struct buffer sequence;
-    buffer_init(&sequence);
-    postgres_table(&sequence, schema, name, "_id");
     buffer_printf(out, ",\"%s\") SELECT r.*,nextval(", l->hot[0]->name);
-    append_quoted(out, &sequence);
-    buffer_append_c(out, "::regclass) FROM l,");
-    buffer_fini(&sequence);
+    sequence_name(schema, out);
+    buffer_append_c(out, ") FROM l,");
   } else {
     buffer_append_c(out, ") SELECT r.* FROM ");
   }
@@ -269,6 +275,27 @@ static void trim_sql(const char *schema, struct buffer *out) {
   buffer_fini(&mark);
 }
 
+/* $1 rows, $2 their ids; $1 the id to go on behind. */
+static void restore_sql(const char *schema, bool resume, struct buffer *out) {
+  if (!resume) {
+    buffer_append_c(out, "INSERT INTO ");
+    postgres_table(out, schema, "event", "");
+    buffer_append_char(out, '(');
+    insert_columns(out, RECORD_KIND_event);
+    buffer_append_c(out, ",\"event_id\") SELECT * FROM unnest($1::");
+    postgres_table(out, schema, "event", "_row");
+    buffer_append_c(out, "[],$2::int8[])");
+    return;
+  }
+  buffer_append_c(out, "WITH s AS MATERIALIZED (SELECT setval(");
+  sequence_name(schema, out);
+  buffer_append_c(out, ",$1::int8)) UPDATE ");
+  postgres_table(out, schema, "event_mark", "");
+  buffer_append_c(out, " SET trimmed=greatest(trimmed,coalesce((SELECT min(event_id)-1 FROM ");
+  postgres_table(out, schema, "event", "");
+  buffer_append_c(out, "),$1::int8)) FROM s");
+}
+
 static void log_sql(const char *schema, bool state, struct buffer *out) {
   if (state) {
     buffer_append_c(out, "SELECT coalesce((SELECT max(event_id) FROM ");
@@ -302,6 +329,8 @@ static void fixed_sql(const char *schema, unsigned which, struct buffer *out) {
     postgres_table(out, schema, "meta", "");
   } else if (which == POSTGRES_LOG_TRIM) {
     trim_sql(schema, out);
+  } else if (which == POSTGRES_LOG_RESTORE || which == POSTGRES_LOG_RESUME) {
+    restore_sql(schema, which == POSTGRES_LOG_RESUME, out);
   } else {
     log_sql(schema, which == POSTGRES_LOG_STATE, out);
   }

@@ -157,6 +157,13 @@ static enum ff_rc migrate(struct store *store, bool *applied, struct ff_error *e
   return sqlite_schema_migrate(sqlite_store_of(store), applied, e);
 }
 
+/* Nobody: the lock file has one owner. */
+static enum ff_rc others(struct store *store, bool *any, struct ff_error *e) {
+  (void)store, (void)e;
+  *any = false;
+  return FF_OK;
+}
+
 static const struct store_vtable vtable = {
     .close = close_store,
     .migrate = migrate,
@@ -166,6 +173,8 @@ static const struct store_vtable vtable = {
     .apply = sqlite_apply,
     .read_log = sqlite_read_log,
     .trim_log = sqlite_trim_log,
+    .restore_log = sqlite_restore_log,
+    .others = others,
     .idle = sqlite_idle,
     .listen = sqlite_listen,
     .unlisten = sqlite_unlisten,

@@ -172,6 +172,17 @@ static enum ff_rc write_group(struct sqlite_session *c, const struct store_group
   return rc;
 }
 
+enum ff_rc sqlite_insert_event(struct sqlite_session *c, const struct event *event,
+                               struct ff_error *e) {
+  struct insert_queue queue = {.count = 1, .records = {event}};
+  int code = SQLITE_DONE;
+  c->event_next = event->event_id;
+  enum ff_rc rc = insert_queued(c, RECORD_KIND_event, &queue, &code, e);
+  if (!rc && code != SQLITE_DONE) rc = sqlite_error(c->store, c->db, code, "write", e);
+  c->wrote = true;
+  return rc;
+}
+
 static enum ff_rc savepoint(struct sqlite_session *c, enum sqlite_fixed_statement which,
                             struct ff_error *e) {
   int code = sqlite_run_fixed(c, which);

@@ -254,6 +254,11 @@ enum ff_rc sqlite_read_log(struct store_session *, struct arena *, struct ff_byt
                            struct ff_bytes *next, bool *dropped, struct ff_error *);
 enum ff_rc sqlite_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
                            uint32_t *removed, struct ff_error *);
+enum ff_rc sqlite_restore_log(struct store_session *, const struct event *const *events,
+                              uint32_t count, uint64_t end, struct ff_error *);
+/* Inserts one event with the id it carries, in the open transaction. */
+enum ff_rc sqlite_insert_event(struct sqlite_session *c, const struct event *event,
+                               struct ff_error *e) MUST_USE;
 /* Learns where event ids go on; at session open. */
 enum ff_rc sqlite_log_resume(struct sqlite_session *c, struct ff_error *e) MUST_USE;
 void sqlite_idle(struct store_session *, bool *more);

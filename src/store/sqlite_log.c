@@ -196,3 +196,21 @@ enum ff_rc sqlite_trim_log(struct store_session *session, int64_t before, uint64
   if (rc) *removed = 0, c->event_next = event_next;
   return rc;
 }
+
+enum ff_rc sqlite_restore_log(struct store_session *session, const struct event *const *events,
+                              uint32_t count, uint64_t end, struct ff_error *e) {
+  struct sqlite_session *c = sqlite_session_of(session);
+  struct sqlite_store *s = c->store;
+  INVARIANT(c->writer && !c->in_transaction);
+  uint64_t event_next = c->event_next;
+  if (s->target.memory) pthread_mutex_lock(&s->memory_lock);
+  enum ff_rc rc = sqlite_begin_write(c, e);
+  for (uint32_t i = 0; i < count && !rc; i++) rc = sqlite_insert_event(c, events[i], e);
+  if (!rc && !count) rc = run_with_number(c, SQLITE_FIXED_MARK_SET, (int64_t)end, e);
+  if (!rc && !count) c->event_next = end + 1;
+  if (!rc) rc = sqlite_commit(c, e);
+  sqlite_rollback(c);
+  if (s->target.memory) pthread_mutex_unlock(&s->memory_lock);
+  if (rc) c->event_next = event_next;
+  return rc;
+}

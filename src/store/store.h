@@ -139,6 +139,17 @@ struct store_vtable {
   enum ff_rc (*trim_log)(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
                          uint32_t *removed, struct ff_error *);
 
+  /* For copies of whole stores: appends events with the ids they carry, ascending and above every id
+   * given before; later ones get higher ids still. In an empty log what lies below the first counts
+   * as trimmed. No events, in an empty log: all ids up to `end` were given and trimmed. All or
+   * nothing. Writer session, outside a transaction. */
+  enum ff_rc (*restore_log)(struct store_session *, const struct event *const *events,
+                            uint32_t count, uint64_t end, struct ff_error *);
+
+  /* Is an engine (an open store that is no visitor) at work here, in this process or another? When
+   * there is none, a store in a server keeps engines out from now on until this one is closed. */
+  enum ff_rc (*others)(struct store *, bool *any, struct ff_error *);
+
   /* Housekeeping on the writer session while nothing waits (SQLite: a bounded checkpoint step).
    * *more: call again soon. */
   void (*idle)(struct store_session *, bool *more);
@@ -180,6 +191,7 @@ struct store_options {
   const struct store_faults *faults; /* memory only; copied */
   bool dev_mode;    /* consent to configurations that can lose acknowledged work (01 CP-8) */
   uint32_t readers; /* reader sessions, 0 = 4 */
+  bool visitor;     /* no engine: copies the store and goes; others() does not count it */
 };
 
 /* url: "memory:", "memory:<name>", "sqlite:<path>[?mode=ro&synchronous=full|normal|off&pool=N]",

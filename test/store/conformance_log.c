@@ -312,6 +312,54 @@ static void refused_groups_leave_no_gap(struct world *w) {
   }
 }
 
+static const struct event *numbered(struct world *w, uint32_t n, uint64_t id) {
+  struct event *e = event_new(w, execution_new(w, n), CLOCK_START + (int64_t)n);
+  e->event_id = id;
+  return e;
+}
+
+/* A copied log keeps its ids, gaps too; cursors of the original stand where they stood. */
+static void restored_events_keep_their_ids(struct world *w) {
+  const struct event *first[] = {numbered(w, 1, 100), numbered(w, 1, 101), numbered(w, 2, 700)};
+  const struct event *second[] = {numbered(w, 2, 1501)};
+  OK(store_restore_log(w->writer, first, 3, 0, &w->error));
+  OK(store_restore_log(w->writer, second, 1, 0, &w->error));
+  struct log_page page = read_log(w, log_beginning(w), 2);
+  assert_int_equal(page.count, 2);
+  assert_false(page.dropped);
+  assert_int_equal(page.events[1]->event_id, 101);
+  page = read_log(w, page.next, 10);
+  assert_int_equal(page.count, 2);
+  assert_false(page.dropped);
+  assert_int_equal(page.events[0]->event_id, 700);
+  assert_int_equal(page.events[1]->event_id, 1501);
+  assert_true(same_cursor(page.next, log_end(w)));
+  struct event from = {.event_id = 101};
+  struct store_scan scan = {.index = INDEX_walk_event, .from = &from, .after = true, .limit = 10};
+  int64_t now;
+  OK(store_fetch(w->reader, &w->arena, NULL, 0, &scan, 1, &now, &w->error));
+  assert_int_equal(scan.count, 2);
+  append_many(w, 1, CLOCK_START + 10);
+  page = read_log(w, page.next, 10);
+  assert_int_equal(page.count, 1);
+  assert_true(page.events[0]->event_id > 1501);
+  assert_int_equal(trim(w, CLOCK_START + 2, 0, 100), 2);
+  page = read_log(w, log_beginning(w), 10);
+  assert_int_equal(page.count, 3);
+}
+
+/* Of a log that was trimmed to the last event only the end is left. */
+static void a_restored_end_is_the_end(struct world *w) {
+  OK(store_restore_log(w->writer, NULL, 0, 0, &w->error));
+  assert_int_equal(read_log(w, log_beginning(w), 10).count, 0);
+  OK(store_restore_log(w->writer, NULL, 0, 41, &w->error));
+  struct ff_bytes end = log_end(w);
+  append_many(w, 1, CLOCK_START);
+  struct log_page page = read_log(w, end, 10);
+  assert_int_equal(page.count, 1);
+  assert_int_equal(page.events[0]->event_id, 42);
+}
+
 const struct conformance_check checks_log[] = {
     {"order of appending (SU-1, SU-3)", order_of_appending, ON_ALL},
     {"pages by cursor (SU-4, SU-5, SU-11)", pages_by_cursor, ON_ALL},
@@ -323,6 +371,8 @@ const struct conformance_check checks_log[] = {
     {"dropped when nothing is left (SU-17)", dropped_when_nothing_is_left, ON_ALL},
     {"ids are never reused", ids_are_never_reused, ON_ALL},
     {"a tailing reader misses nothing (SU-2)", a_tailing_reader_misses_nothing, ON_ALL},
+    {"restored events keep their ids", restored_events_keep_their_ids, ON_ALL},
+    {"a restored end is the end", a_restored_end_is_the_end, ON_ALL},
     {"refused groups leave no gap (SU-1)", refused_groups_leave_no_gap, ON_ALL},
     {0},
 };

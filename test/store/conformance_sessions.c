@@ -367,6 +367,41 @@ static void wrong_urls_are_named(struct world *w) {
   refuse_url(w, url, "colour");
 }
 
+/* Who copies a store asks whether anybody else is at work; one that lives in a server is then closed
+ * to engines. */
+static void visitors_see_engines(struct world *w) {
+  struct store_options options = world_options(w);
+  struct store *visitor;
+  bool any = false;
+  if (!w->store->traits.shared) { /* the owner of a file is alone */
+    OK(store_others(w->store, &any, &w->error));
+    assert_false(any);
+    return;
+  }
+  options.visitor = true;
+  OK(store_open(ff_text(w->url), &options, &visitor, &w->error));
+  OK(store_others(visitor, &any, &w->error));
+  assert_true(any);
+  world_close(w);
+  OK(store_others(visitor, &any, &w->error));
+  assert_false(any);
+  struct store_session *session = NULL;
+  OK(store_session_open(visitor, STORE_WRITER, &session, &w->error));
+  store_session_close(session);
+  OK(store_others(visitor, &any, &w->error));
+  assert_false(any);
+  options.visitor = false;
+  struct store *engine;
+  OK(store_open(ff_text(w->url), &options, &engine, &w->error));
+  if (engine->traits.backend != FF_backend_memory) {
+    assert_int_not_equal(store_session_open(engine, STORE_WRITER, &session, &w->error), FF_OK);
+    assert_int_equal(w->error.code, FF_CODE_store_busy);
+  }
+  store_close(engine);
+  store_close(visitor);
+  world_open(w);
+}
+
 const struct conformance_check checks_sessions[] = {
     {"traits are stated", traits_are_stated, ON_ALL},
     {"migrating twice does nothing (CP-7)", migrating_twice_does_nothing, ON_ALL},
@@ -385,5 +420,6 @@ const struct conformance_check checks_sessions[] = {
      ON_LASTING},
     {"hints reach the others", hints_reach_the_others, ON_ALL},
     {"wrong URLs are named (CP-9)", wrong_urls_are_named, ON_ALL},
+    {"visitors see engines", visitors_see_engines, ON_ALL},
     {0},
 };
