@@ -15,5 +15,6 @@
 #include "flowfabric/signal.h"
 #include "flowfabric/stream.h"
 #include "flowfabric/words.h"
+#include "flowfabric/worker.h"
 
 #endif

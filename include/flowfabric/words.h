@@ -63,6 +63,8 @@ extern "C" {
 /* What a waitpoint of the older suspend form waits for. */
 #define FF_WORDS_waitpoint_kind(X) X(signal_name) X(correlation_id) X(external)
 #define FF_WORDS_signal_delivery(X) X(none) X(satisfied) X(buffered) X(deduped)
+/* What happened to the registration of a worker (06 WR-12). */
+#define FF_WORDS_worker_event(X) X(none) X(registered) X(heartbeat) X(marked_dead) X(ttl_swept)
 /* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
   X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
@@ -71,14 +73,16 @@ extern "C" {
   X(already_terminal) X(not_found) X(promoted) X(not_yet_due) X(cleaned) X(blocked) X(rejected) X(unblocked)       \
   X(held) X(already_held) X(released) X(set) X(already_set) X(changed) X(replayed) X(renewed) X(updated)           \
   X(registered) X(already_registered) X(purged) X(applied) X(refused) X(timed_out)                                 \
-  X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)
+  X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)  \
+  X(refreshed) X(not_registered) X(marked)
 
 #define FF_WORD_ENUMS(X)                                                                                           \
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
   X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(tail_visibility) X(waitpoint_state)                  \
-  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(outcome)
+  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(worker_event)          \
+  X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -109,6 +113,7 @@ extern "C" {
 #define FF_WORD_VALUE_signal_effect(w) FF_signal_effect_##w,
 #define FF_WORD_VALUE_waitpoint_kind(w) FF_waitpoint_kind_##w,
 #define FF_WORD_VALUE_signal_delivery(w) FF_signal_delivery_##w,
+#define FF_WORD_VALUE_worker_event(w) FF_worker_event_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)

@@ -140,19 +140,19 @@ enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result,
                            struct ff_error *error) {
   const struct ff_run_scanner_args *a = args;
   struct ff_run_scanner_result *out = result;
-  bool known = !text_nonempty(a->name), sweep = known;
+  bool all = !text_nonempty(a->name);
+  int which = -1;
   if (!e->seat_count)
     return error_set(error, FF_CODE_store_read_only, "the store was opened with mode=ro");
   for (int i = 0; i < SCANNER_COUNT; i++)
-    if (text_equal_c(a->name, scanner_names[i])) {
-      known = true;
-      sweep = i >= SCANNER_DEDUP;
-    }
-  if (!known)
+    if (text_equal_c(a->name, scanner_names[i])) which = i;
+  if (!all && which < 0)
     return error_field(error, FF_CODE_invalid_input, "name", "unknown scanner \"" TEXT_FMT "\"",
                        TEXT_ARG(a->name));
-  if (!text_nonempty(a->name) || !sweep) out->processed += scan_due(e, store_now(e), &out->errors);
-  if (sweep) out->processed += scan_sweep(e, store_now(e), &out->errors);
+  bool unblock = which == SCANNER_UNBLOCK, sweep = which >= SCANNER_DEDUP && !unblock;
+  if (all || (!sweep && !unblock)) out->processed += scan_due(e, store_now(e), &out->errors);
+  if (all || unblock) out->processed += scan_unblock(e, store_now(e), &out->errors);
+  if (all || sweep) out->processed += scan_sweep(e, store_now(e), &out->errors);
   return FF_OK;
 }
 

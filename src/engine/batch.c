@@ -94,6 +94,7 @@ static void run_request(struct batch *b, struct call *call, struct request *r) {
   r->done = true;
   e->operations++;
   if (r->op == OP_set_lane_state && r->wrote) b->wakes_all = true;
+  if (r->op == OP_register_worker && r->wrote) b->registered = true;
 }
 
 /* One pass over what is pending. A call pulled in during the pass is appended and run in the same
@@ -145,7 +146,7 @@ bool batch_begin(struct batch *b) {
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
   b->watch = (struct overlay_watch){.user = b, .changed = changed};
   overlay_watch(b->overlay, &b->watch);
-  b->wakes_all = false;
+  b->wakes_all = b->blocked = b->registered = false;
   b->made_eligible = NULL;
   b->next_due_at = INT64_MAX;
   b->pending_count = 0;
@@ -168,6 +169,7 @@ static void changed(void *user, const struct execution *before, const struct exe
   if (!after) return;
   if (after->next_due_at && after->next_due_at < b->next_due_at)
     b->next_due_at = after->next_due_at;
+  b->blocked |= after->eligibility_state == FF_eligibility_state_blocked_by_route;
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now) return;
   bool room = b->pending_count < b->pending_room;
@@ -406,6 +408,9 @@ void batch_end(struct batch *b) {
   enum ff_rc rc = store_apply(b->writer, groups, count, &error);
   /* Only now: a scanner that looks before the commit forgets what it was told and finds nothing. */
   if (rc == FF_OK) scan_hint(e, b->next_due_at);
+  if (rc == FF_OK && b->registered) unblock_hint(e, store_now(e));
+  else if (rc == FF_OK && b->blocked)
+    unblock_hint(e, store_now(e) + scanner_intervals_ms[SCANNER_UNBLOCK]);
   bool applied = rc == FF_OK;
   if (rc != FF_OK) {
     if (count) fail_written(b, &error);

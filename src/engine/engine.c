@@ -252,6 +252,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   e->listening = true;
   /* Whatever fell due while nobody looked is found by the first cycle. */
   atomic_store(&e->next_due, 0);
+  atomic_store(&e->next_unblock, 0);
   e->next_sweep = store_now(e) + 60000;
   return e->options.manual ? FF_OK : service_start(e, error);
 }
@@ -563,6 +564,7 @@ bool engine_step(struct engine *e, int64_t now) {
     watches_look_again(e);
     return true;
   }
-  if (!e->options.open.no_scanners && scan_next(e) <= now) return scan_due(e, now, &errors) > 0;
-  return false;
+  if (e->options.open.no_scanners) return false;
+  if (scan_next(e) <= now && scan_due(e, now, &errors)) return true;
+  return atomic_load(&e->next_unblock) <= now && scan_unblock(e, now, &errors) > 0;
 }

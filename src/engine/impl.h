@@ -144,6 +144,8 @@ struct batch {
   int64_t next_due_at; /* the earliest of what the batch changed */
   struct made_eligible *made_eligible; /* and no waiting claim took it */
   bool wakes_all;
+  bool blocked;    /* something for want of a capable worker */
+  bool registered; /* a worker */
   struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
@@ -152,6 +154,14 @@ struct batch {
 struct turn {
   struct park park;
   struct batch *seat;
+};
+
+/* How far a cycle of unblocking came; execution_blocked_by_route's order. */
+struct unblock_position {
+  bool set;
+  char lane_id[72];
+  int64_t created_at;
+  struct exec_id execution;
 };
 
 struct lane_key;
@@ -207,6 +217,8 @@ struct engine {
   _Atomic bool housekeeping;
   int64_t step_now;
   int64_t next_sweep;
+  _Atomic int64_t next_unblock;
+  struct unblock_position unblock_at;
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
@@ -333,14 +345,6 @@ enum ff_rc subscribe_look(struct engine *, struct call *, bool *over, struct ff_
 void subscribe_end(struct call *);
 
 /* ---- scan.c ---- */
-/* Applies everything that is due at now, bounded; answers how much. */
-uint32_t scan_due(struct engine *, int64_t now, uint32_t *errors);
-/* Dedup entries, old events: at most SWEEP_BATCH of each. As many as that: there may be more. */
-#define SWEEP_BATCH 1000
-uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors);
-void scan_hint(struct engine *, int64_t due_at);
-/* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
-int64_t scan_next(const struct engine *);
 enum scanner_id {
   SCANNER_PROMOTE,
   SCANNER_LEASE,
@@ -352,10 +356,27 @@ enum scanner_id {
   SCANNER_PURGE,
   SCANNER_DEDUP,
   SCANNER_OUTBOX,
+  SCANNER_WORKERS,
+  SCANNER_UNBLOCK,
   SCANNER_COUNT
 };
+/* Applies everything that is due at now, bounded; answers how much. */
+uint32_t scan_due(struct engine *, int64_t now, uint32_t *errors);
+void scan_log_failure(const struct engine *, enum scanner_id, const struct ff_error *);
+/* Dedup entries, old events, dead workers: at most SWEEP_BATCH of each. As many as that: there may be more. */
+#define SWEEP_BATCH 1000
+uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors);
+void scan_hint(struct engine *, int64_t due_at);
+/* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
+int64_t scan_next(const struct engine *);
 extern const char *const scanner_names[SCANNER_COUNT];
 extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
+
+/* ---- unblock.c ---- */
+/* Looks at everything that is blocked for want of a capable worker, bounded; answers how much it freed. */
+uint32_t scan_unblock(struct engine *, int64_t now, uint32_t *errors);
+/* There is reason to look at `at`, in store time. */
+void unblock_hint(struct engine *, int64_t at);
 
 /* ---- service.c ---- */
 enum ff_rc service_start(struct engine *, struct ff_error *) MUST_USE;

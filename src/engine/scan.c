@@ -14,10 +14,11 @@
 const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter",   "lease_expiry",      "attempt_timeout",   "execution_deadline",
     "auto_reclaim",       "suspension_timeout", "pending_wp_expiry", "retention_trimmer",
-    "dedup_sweep",        "outbox_trimmer"};
+    "dedup_sweep",        "outbox_trimmer",    "worker_registry_ttl_sweep", "unblock"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
 const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,
-                                                      2000, 5000, 60000, 60000, 60000};
+                                                      2000, 5000, 60000, 60000, 60000,
+                                                      60000, 5000};
 static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {
@@ -95,8 +96,8 @@ static struct request *request_for(struct engine *e, struct call *call,
   return call_request(e, call, OP_expire_execution, args);
 }
 
-static void log_failure(const struct engine *e, enum scanner_id scanner,
-                        const struct ff_error *error) {
+void scan_log_failure(const struct engine *e, enum scanner_id scanner,
+                      const struct ff_error *error) {
   engine_log(e, FF_LOG_WARN, "%s: %s: %s", scanner_names[scanner], ff_code_name(error->code),
              error->detail);
 }
@@ -198,69 +199,89 @@ uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
   return processed;
 }
 
-static uint32_t sweep_idempotency(struct engine *e, uint32_t *errors) {
-  struct arena arena;
+/* Runs the requests a sweep has made, one for each thing to be removed; answers how many went well. */
+static uint32_t drop_listed(struct engine *e, enum scanner_id scanner, struct call *call,
+                            uint32_t *errors) {
   struct ff_error error;
-  struct list_stale_idempotency_args args = {sizeof args, SWEEP_BATCH};
-  struct list_stale_idempotency_result stale;
   uint32_t processed = 0;
-  arena_init(&arena);
-  if (read_step(e, OP_list_stale_idempotency, &args, &stale, &arena, &error) != FF_OK) {
-    ++*errors;
-    log_failure(e, SCANNER_DEDUP, &error);
-  } else if (stale.count) {
-    struct call call = {.op = OP_run_scanner};
-    arena_init(&call.arena);
-    call.requests = ARENA_ARRAY(&call.arena, struct request, stale.count);
-    for (uint32_t i = 0; i < stale.count; i++) {
-      struct drop_idempotency_args *drop = ARENA_NEW(&call.arena, struct drop_idempotency_args);
-      *drop = (struct drop_idempotency_args){sizeof *drop, stale.items[i]->partition,
-                                             stale.items[i]->namespace_,
-                                             stale.items[i]->idempotency_key};
-      call_request(e, &call, OP_drop_idempotency, drop);
-    }
-    enum ff_rc rc = internal_run(e, &call, &error);
-    if (rc != FF_OK) log_failure(e, SCANNER_DEDUP, &error);
-    for (uint32_t i = 0; i < stale.count; i++) {
-      const struct request *r = &call.requests[i];
-      if (rc == FF_OK && r->rc != FF_OK) log_failure(e, SCANNER_DEDUP, &r->error);
-      processed += rc == FF_OK && r->rc == FF_OK;
-    }
-    *errors += stale.count - processed;
-    arena_fini(&call.arena);
+  if (!call->request_count) return 0;
+  enum ff_rc rc = internal_run(e, call, &error);
+  if (rc != FF_OK) scan_log_failure(e, scanner, &error);
+  for (uint32_t i = 0; i < call->request_count && rc == FF_OK; i++) {
+    const struct request *r = &call->requests[i];
+    if (r->rc != FF_OK) scan_log_failure(e, scanner, &r->error);
+    processed += r->rc == FF_OK;
   }
-  arena_fini(&arena);
+  *errors += call->request_count - processed;
   return processed;
 }
 
+static void ask_idempotency(struct engine *e, struct call *call, const void *listed) {
+  const struct list_stale_idempotency_result *stale = listed;
+  for (uint32_t i = 0; i < stale->count; i++) {
+    struct drop_idempotency_args *drop = ARENA_NEW(&call->arena, struct drop_idempotency_args);
+    *drop = (struct drop_idempotency_args){sizeof *drop, stale->items[i]->partition,
+                                           stale->items[i]->namespace_,
+                                           stale->items[i]->idempotency_key};
+    call_request(e, call, OP_drop_idempotency, drop);
+  }
+}
+
 /* Streams of best-effort frames whose time is over: a part of the retention trimmer (05 ST-49). */
-static uint32_t sweep_streams(struct engine *e, uint32_t *errors) {
-  struct arena arena;
-  struct ff_error error;
-  struct list_expired_streams_args args = {sizeof args, SWEEP_BATCH};
-  struct list_expired_streams_result found;
-  uint32_t processed = 0;
-  arena_init(&arena);
-  enum ff_rc rc = read_step(e, OP_list_expired_streams, &args, &found, &arena, &error);
-  uint32_t count = rc == FF_OK ? found.count : 0;
-  struct call call = {.op = OP_run_scanner};
-  arena_init(&call.arena);
-  call.requests = ARENA_ARRAY(&call.arena, struct request, count + 1);
-  for (uint32_t i = 0; i < count; i++) {
-    struct expire_stream_args *drop = ARENA_NEW(&call.arena, struct expire_stream_args);
-    const struct stream *s = found.items[i];
+static void ask_streams(struct engine *e, struct call *call, const void *listed) {
+  const struct list_expired_streams_result *found = listed;
+  for (uint32_t i = 0; i < found->count; i++) {
+    struct expire_stream_args *drop = ARENA_NEW(&call->arena, struct expire_stream_args);
+    const struct stream *s = found->items[i];
     *drop = (struct expire_stream_args){
         sizeof *drop, {s->partition, s->execution_id}, s->attempt_index};
-    call_request(e, &call, OP_expire_stream, drop);
+    call_request(e, call, OP_expire_stream, drop);
   }
-  if (count) rc = internal_run(e, &call, &error);
-  for (uint32_t i = 0; i < count && rc == FF_OK; i++) {
-    if (call.requests[i].rc != FF_OK) log_failure(e, SCANNER_PURGE, &call.requests[i].error);
-    processed += call.requests[i].rc == FF_OK;
+}
+
+static void ask_workers(struct engine *e, struct call *call, const void *listed) {
+  const struct list_expired_workers_result *found = listed;
+  for (uint32_t i = 0; i < found->count; i++) {
+    struct expire_worker_args *drop = ARENA_NEW(&call->arena, struct expire_worker_args);
+    *drop = (struct expire_worker_args){sizeof *drop, found->items[i]->namespace_,
+                                        found->items[i]->worker_instance_id};
+    call_request(e, call, OP_expire_worker, drop);
   }
-  if (rc != FF_OK) log_failure(e, SCANNER_PURGE, &error);
-  *errors += (rc != FF_OK && !count) + count - processed;
-  arena_fini(&call.arena);
+}
+
+/* What is looked for by its own index of expiry: the read step that lists it (its arguments are a
+ * limit), and who asks for each to be removed. */
+static const struct sweep {
+  enum scanner_id scanner;
+  enum op_id list;
+  void (*ask)(struct engine *, struct call *, const void *listed);
+} sweeps[] = {{SCANNER_DEDUP, OP_list_stale_idempotency, ask_idempotency},
+              {SCANNER_PURGE, OP_list_expired_streams, ask_streams},
+              {SCANNER_WORKERS, OP_list_expired_workers, ask_workers}};
+union sweep_listed {
+  struct list_stale_idempotency_result idempotency;
+  struct list_expired_streams_result streams;
+  struct list_expired_workers_result workers;
+};
+
+static uint32_t sweep_one(struct engine *e, const struct sweep *sweep, uint32_t *errors) {
+  struct arena arena;
+  struct ff_error error;
+  struct list_stale_idempotency_args args = {sizeof args, SWEEP_BATCH};
+  union sweep_listed listed;
+  uint32_t processed = 0;
+  arena_init(&arena);
+  if (read_step(e, sweep->list, &args, &listed, &arena, &error) != FF_OK) {
+    ++*errors;
+    scan_log_failure(e, sweep->scanner, &error);
+  } else {
+    struct call call = {.op = OP_run_scanner};
+    arena_init(&call.arena);
+    call.requests = ARENA_ARRAY(&call.arena, struct request, SWEEP_BATCH);
+    sweep->ask(e, &call, &listed);
+    processed = drop_listed(e, sweep->scanner, &call, errors);
+    arena_fini(&call.arena);
+  }
   arena_fini(&arena);
   return processed;
 }
@@ -277,7 +298,7 @@ static uint32_t trim_events(struct engine *e, int64_t now, uint32_t *errors) {
   seat_give(seat);
   if (rc != FF_OK) {
     ++*errors;
-    log_failure(e, SCANNER_OUTBOX, &error);
+    scan_log_failure(e, SCANNER_OUTBOX, &error);
   }
   return removed;
 }
@@ -291,14 +312,14 @@ static void count_sweep(struct scanner_stats *stats, int64_t now, uint32_t proce
 }
 
 uint32_t scan_sweep(struct engine *e, int64_t now, uint32_t *errors) {
-  uint32_t dedup_errors = 0, trim_errors = 0, stream_errors = 0;
-  uint32_t dropped = sweep_idempotency(e, &dedup_errors);
-  uint32_t trimmed = trim_events(e, now, &trim_errors);
-  uint32_t expired = sweep_streams(e, &stream_errors);
-  e->scanners[SCANNER_PURGE].processed += expired;
-  e->scanners[SCANNER_PURGE].errors += stream_errors;
-  count_sweep(&e->scanners[SCANNER_DEDUP], now, dropped, dedup_errors);
+  uint32_t trim_errors = 0, trimmed = trim_events(e, now, &trim_errors), all = trimmed;
   count_sweep(&e->scanners[SCANNER_OUTBOX], now, trimmed, trim_errors);
-  *errors += dedup_errors + trim_errors + stream_errors;
-  return dropped + trimmed + expired;
+  *errors += trim_errors;
+  for (size_t i = 0; i < ARRAY_LEN(sweeps); i++) {
+    uint32_t failed = 0, dropped = sweep_one(e, &sweeps[i], &failed);
+    count_sweep(&e->scanners[sweeps[i].scanner], now, dropped, failed);
+    *errors += failed;
+    all += dropped;
+  }
+  return all;
 }

@@ -65,6 +65,8 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
   if (!e->options.open.no_scanners) {
     if (scan_next(e) != INT64_MAX) left = min64(left, scan_next(e) - now);
     left = min64(left, e->next_sweep - now);
+    int64_t unblock = atomic_load(&e->next_unblock);
+    if (unblock != INT64_MAX) left = min64(left, unblock - now);
   }
   if (atomic_load(&e->housekeeping)) left = min64(left, QUIET_MS);
   pthread_mutex_lock(&e->lock);
@@ -92,6 +94,7 @@ static void due_work(struct engine *e) {
   int64_t now = store_now(e);
   if (e->options.open.no_scanners) return;
   if (scan_next(e) <= now) scan_due(e, now, &errors);
+  if (atomic_load(&e->next_unblock) <= now) scan_unblock(e, now, &errors);
   if (e->next_sweep <= now) {
     bool more = scan_sweep(e, now, &errors) >= SWEEP_BATCH && !errors;
     e->next_sweep = now + (more ? SWEEP_AGAIN_MS : SWEEP_MS);

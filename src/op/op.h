@@ -136,6 +136,35 @@ struct expire_stream_result {
   struct ff_memory *memory;
   uint8_t outcome; /* purged, not_due, not_found */
 };
+struct list_expired_workers_args {
+  uint32_t size;
+  uint32_t limit;
+};
+struct list_expired_workers_result {
+  struct ff_memory *memory;
+  const struct worker *const *items; /* tx arena */
+  uint32_t count;
+};
+struct expire_worker_args {
+  uint32_t size;
+  struct ff_str namespace_, worker_instance_id;
+};
+struct expire_worker_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* purged, not_due, not_found */
+};
+struct list_routable_args {
+  uint32_t size;
+  uint32_t limit;
+  const struct execution *after; /* NULL = from the first */
+};
+struct list_routable_result {
+  struct ff_memory *memory;
+  const struct exec_id *items; /* somebody could take them; tx arena */
+  uint32_t count;
+  uint32_t seen; /* looked at; limit = there may be more */
+  const struct execution *last;
+};
 /* What falls due at execution.next_due_at (see execution_due_kind in op/execution.h). */
 enum due_kind {
   DUE_NONE,

@@ -139,6 +139,7 @@ TX_KIND(signal)
 TX_KIND(signal_dedup)
 TX_KIND(suspend_replay)
 TX_KIND(token_key)
+TX_KIND(worker)
 #undef TX_KIND
 
 #endif

@@ -38,6 +38,7 @@
 #define WORDS_resume_trigger FF_WORD_resume_trigger
 #define WORDS_signal_effect FF_WORD_signal_effect
 #define WORDS_signal_delivery FF_WORD_signal_delivery
+#define WORDS_worker_event FF_WORD_worker_event
 #define WORDS_outcome FF_WORD_outcome
 
 /* The position of each field in its table: what index declarations point at. */
@@ -61,6 +62,7 @@
 #define F_signal_dedup(type, name, flags, words) POSITION(signal_dedup, name),
 #define F_suspend_replay(type, name, flags, words) POSITION(suspend_replay, name),
 #define F_token_key(type, name, flags, words) POSITION(token_key, name),
+#define F_worker(type, name, flags, words) POSITION(worker, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -87,6 +89,7 @@ RECORD_KINDS(X)
 #define R_signal_dedup(...) ROW(signal_dedup, __VA_ARGS__)
 #define R_suspend_replay(...) ROW(suspend_replay, __VA_ARGS__)
 #define R_token_key(...) ROW(token_key, __VA_ARGS__)
+#define R_worker(...) ROW(worker, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)

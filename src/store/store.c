@@ -182,7 +182,8 @@ void store_check_groups(const struct store *s, const struct store_group *groups,
     }
     for (uint32_t i = 0; i < group->event_count; i++) {
       const struct event *event = group->events[i];
-      INVARIANT(!uuid_is_nil(event->execution_id) || !uuid_is_nil(event->flow_id));
+      INVARIANT(!uuid_is_nil(event->execution_id) || !uuid_is_nil(event->flow_id) ||
+                event->worker_event);
       check_words(RECORD_KIND_event, event);
     }
   }

@@ -115,6 +115,20 @@ expect 0 lanes resume images
 expect 0 lanes resume images
 has out already
 
+# workers
+expect 0 workers
+expect 0 call register_worker worker_id=w worker_instance_id=w-1 lanes=images,default capabilities=gpu liveness_ttl_ms=60000
+expect 0 workers
+has out w-1
+has out 'default, images'
+expect 0 workers --namespace other -o json
+equal "$(json out '.__len__()')" 0
+expect 0 workers dead w-1 --reason gone
+has out removed
+expect 0 workers dead w-1
+has out 'not registered'
+expect 2 workers alive w-1
+
 # ops, doctor, completion, help
 expect 0 ops
 has out claim_task

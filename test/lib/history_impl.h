@@ -75,11 +75,11 @@ struct history {
   uint32_t total_weight;
 };
 
-struct worker {
+struct history_worker {
   const char *id, *instance;
   struct ff_strs capabilities;
 };
-extern const struct worker history_workers[HISTORY_WORKERS];
+extern const struct history_worker history_workers[HISTORY_WORKERS];
 
 enum draw_kind { DRAW_ANY, DRAW_READ /* never writes */, DRAW_LEASE /* needs a handle */ };
 /* Fills the arguments of one operation; `args` is zeroed but for its size. */
@@ -95,7 +95,7 @@ struct draw_table {
   uint32_t count;
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
-    history_stream_draws, history_signal_draws, history_event_draws;
+    history_stream_draws, history_signal_draws, history_event_draws, history_worker_draws;
 
 /* ---- dice ---- */
 #define dice history_dice

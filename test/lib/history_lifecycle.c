@@ -77,7 +77,7 @@ static uint64_t pick_wait(struct history *h) {
 
 #define FILL_CLAIMER(h, x)                                      \
   do {                                                          \
-    const struct worker *w_ = &history_workers[pick_worker(h)]; \
+    const struct history_worker *w_ = &history_workers[pick_worker(h)]; \
     (x)->worker_id = ff_text(w_->id);                           \
     (x)->worker_instance_id = ff_text(w_->instance);            \
     (x)->capabilities = w_->capabilities;                       \
@@ -112,7 +112,8 @@ DRAW(claim_tasks) {
 #define FILL_FROM_TOKEN(h, x, kind_)                                                               \
   do {                                                                                             \
     struct token *t_ = pick_token(h, kind_);                                                       \
-    const struct worker *w_ = &history_workers[t_ && chance(h, 85) ? t_->worker : pick_worker(h)]; \
+    const struct history_worker *w_ =                                                              \
+        &history_workers[t_ && chance(h, 85) ? t_->worker : pick_worker(h)];                       \
     (x)->execution_id =                                                                            \
         t_ && chance(h, 90) ? arena_text(a, ff_text(t_->execution)) : pick_execution(h, a);        \
     (x)->lane_id = t_ && chance(h, 92) ? arena_text(a, ff_text(t_->lane)) : pick_lane(h);          \
@@ -342,7 +343,7 @@ DRAW(revoke_lease) {
 DRAW(issue_reclaim_grant) {
   UNUSED;
   const struct known *known = pick_known(h, chance(h, 70) ? BELIEF_LOST : BELIEF_LEASED);
-  const struct worker *w = &history_workers[pick_worker(h)];
+  const struct history_worker *w = &history_workers[pick_worker(h)];
   x->execution_id = arena_text(a, ff_text(known->id));
   x->lane_id = known->lane[0] && chance(h, 92) ? arena_text(a, ff_text(known->lane)) : pick_lane(h);
   x->worker_id = ff_text(w->id);

@@ -11,7 +11,7 @@ static const struct ff_str caps_gpu[] = {TEXT_LIT("gpu")};
 static const struct ff_str caps_both[] = {TEXT_LIT("linux"), TEXT_LIT("gpu")};
 static const struct ff_str caps_linux[] = {TEXT_LIT("linux")};
 
-const struct worker history_workers[HISTORY_WORKERS] = {{"w0", "w0-a", {NULL, 0}},
+const struct history_worker history_workers[HISTORY_WORKERS] = {{"w0", "w0-a", {NULL, 0}},
                                                         {"w1", "w1-a", {caps_gpu, 1}},
                                                         {"w1", "w1-b", {caps_gpu, 1}},
                                                         {"w2", "w2-a", {caps_both, 2}},

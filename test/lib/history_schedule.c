@@ -8,7 +8,7 @@
 
 DRAW(issue_claim_grant) {
   UNUSED;
-  const struct worker *w = &history_workers[pick_worker(h)];
+  const struct history_worker *w = &history_workers[pick_worker(h)];
   const struct known *known = pick_known(h, dice(h, 2) ? BELIEF_INTERRUPTED : BELIEF_WAITING);
   x->execution_id = arena_text(a, ff_text(known->id));
   x->lane_id = known->lane[0] && chance(h, 92) ? arena_text(a, ff_text(known->lane)) : pick_lane(h);
@@ -21,7 +21,7 @@ DRAW(issue_claim_grant) {
 
 DRAW(claim_for_worker) {
   UNUSED;
-  const struct worker *w = &history_workers[pick_worker(h)];
+  const struct history_worker *w = &history_workers[pick_worker(h)];
   x->lane_id = pick_lane(h);
   x->worker_id = ff_text(w->id);
   x->worker_instance_id = ff_text(w->instance);
@@ -100,7 +100,9 @@ DRAW(register_lane) {
 
 DRAW(run_scanner) {
   static const char *const names[] = {
-      "", "delayed_promoter", "lease_expiry", "dedup_sweep", "outbox_trimmer", "retention_trimmer"};
+      "",                          "delayed_promoter",  "lease_expiry", "dedup_sweep",
+      "outbox_trimmer",            "retention_trimmer", "unblock",
+      "worker_registry_ttl_sweep"};
   UNUSED;
   x->name = ff_text(names[dice(h, ARRAY_LEN(names))]);
 }

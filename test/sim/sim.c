@@ -26,7 +26,7 @@ struct totals {
 };
 
 /* Shared with the parent; each worker writes its own. */
-struct worker {
+struct sim_worker {
   uint64_t seed;   /* under way */
   uint64_t failed; /* how many */
   uint64_t hash;   /* of all its histories */
@@ -58,7 +58,7 @@ static void add(struct totals *t, const struct simulation_result *r) {
   t->batches += r->batches;
 }
 
-static void run_one(const struct plan *p, uint64_t seed, struct worker *w) {
+static void run_one(const struct plan *p, uint64_t seed, struct sim_worker *w) {
   struct simulation_options options = {
       .seed = seed, .operations = p->operations, .trace = p->trace};
   struct simulation_result r;
@@ -73,12 +73,12 @@ static void run_one(const struct plan *p, uint64_t seed, struct worker *w) {
   memcpy(f->complaint, r.complaint, sizeof f->complaint);
 }
 
-static void work(const struct plan *p, uint32_t index, struct worker *w) {
+static void work(const struct plan *p, uint32_t index, struct sim_worker *w) {
   for (uint64_t i = index; i < p->count && w->failed < FAILURES_MAX; i += p->workers)
     run_one(p, p->first + i, w);
 }
 
-static void tell(const struct worker *w) {
+static void tell(const struct sim_worker *w) {
   for (uint64_t i = 0; i < w->failed; i++)
     printf("VIOLATION seed %llu step %u: %s\n  again: sim --seed %llu --trace\n",
            (unsigned long long)w->failures[i].seed, w->failures[i].step, w->failures[i].complaint,
@@ -98,7 +98,7 @@ static uint64_t run_twice(const struct plan *p) {
   return 1;
 }
 
-static uint64_t run_workers(const struct plan *p, struct worker *workers) {
+static uint64_t run_workers(const struct plan *p, struct sim_worker *workers) {
   pid_t pids[WORKERS_MAX];
   uint64_t violations = 0;
   fflush(stdout);
@@ -123,7 +123,7 @@ static uint64_t run_workers(const struct plan *p, struct worker *workers) {
   return violations;
 }
 
-static int report(const struct plan *p, const struct worker *workers, uint64_t violations) {
+static int report(const struct plan *p, const struct sim_worker *workers, uint64_t violations) {
   struct totals t = {0};
   for (uint32_t i = 0; i < p->workers; i++) {
     const struct totals *w = &workers[i].totals;
@@ -177,8 +177,8 @@ int main(int argc, char **argv) {
   }
   if (!p.count) p.count = one ? 1 : getenv("FF_SOAK") ? 50000 : 5000;
   if (p.workers < 1 || p.workers > WORKERS_MAX) p.workers = 1;
-  size_t size = sizeof(struct worker) * p.workers;
-  struct worker *workers =
+  size_t size = sizeof(struct sim_worker) * p.workers;
+  struct sim_worker *workers =
       mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (workers == MAP_FAILED) return 2;
   uint64_t violations = 0;

@@ -42,6 +42,10 @@ static const struct rule rules[] = {
     {"query_executions.cursor", CURSOR, 0, NULL, 0},
     {"list_executions.cursor", EXECUTION_ID, 0, LEASED, 0},
     {"list_lanes.cursor", TEXT, 256, NULL, 0},
+    {"list_workers.after", CHOICE, 0, "w-1 n", 0},
+    {"register_worker.lanes", ANY, 0, NULL, 0}, /* worker.ff */
+    {"liveness_ttl_ms", AT_LEAST_1, 86400000, NULL, 1000},
+    {"mark_worker_dead.reason", ANY, 0, NULL, 0}, /* words of its own: worker.ff */
     {"trim_retention.retention_ms", NOT_NEGATIVE, 0, NULL, 0},
     {"run_scanner.name", CHOICE, 0, "dedup_sweep", 0},
     {"set_lane_state.state", CHOICE, 0, "active", 0},
