@@ -48,7 +48,20 @@ static const struct draw *find_draw(enum op_id op) {
   return d;
 }
 
+/* Of the operations on suspension and signals, and what they need: somebody at work. */
+static const struct draw *roll_signal(struct history *h) {
+  static const enum op_id claims[] = {OP_claim_task, OP_claim_tasks, OP_create_execution};
+  const struct draw_table *t = &history_signal_draws;
+  uint32_t total = 0, i = 0;
+  if (dice(h, 3) == 0) return find_draw(claims[dice(h, ARRAY_LEN(claims))]);
+  for (uint32_t k = 0; k < t->count; k++) total += weight(h, &t->draws[k]);
+  uint32_t n = dice(h, total);
+  while (n >= weight(h, &t->draws[i])) n -= weight(h, &t->draws[i++]);
+  return &t->draws[i];
+}
+
 static const struct draw *roll(struct history *h) {
+  if (h->options.signals && dice(h, 2)) return roll_signal(h);
   uint32_t n = dice(h, h->total_weight), i = 0;
   const struct draw *d = draw_at(i);
   while (d && n >= weight(h, d)) n -= weight(h, d), d = draw_at(++i);

@@ -25,6 +25,7 @@ struct history_options {
   bool reads;   /* also draw operations that never write */
   bool spoils;  /* now and then spoils one argument: absent, far too long, out of range, a forged
                    handle */
+  bool signals; /* every other call is one of suspension and signals */
   bool strands; /* also policies that only an operator ends: auto-reclaim off, capabilities nobody
                    offers */
 };

@@ -22,6 +22,7 @@ bool complain(struct oracle *o, const struct model *m, const char *format, ...) 
 
 const char *oracle_complaint(const struct oracle *o) { return o->complaint; }
 uint64_t oracle_hash(const struct oracle *o) { return o->hash; }
+struct oracle_waits oracle_waits(const struct oracle *o) { return o->waits; }
 uint64_t oracle_events(const struct oracle *o) { return o->events; }
 
 void *grown(void *items, uint32_t count, uint32_t *capacity, size_t size) {
@@ -74,6 +75,8 @@ void model_restart(struct model *m, int64_t created_at) {
                         .fact_capacity = m->fact_capacity,
                         .completions = m->completions,
                         .completion_capacity = m->completion_capacity,
+                        .accepted = m->accepted,
+                        .accepted_capacity = m->accepted_capacity,
                         .record = m->record};
   *m = fresh;
 }
@@ -131,6 +134,8 @@ static bool take_lease(struct oracle *o, struct model *m, const struct event *v,
        fresh || (!reclaimed && last && v->attempt_index + 1 == m->attempts &&
                  uuid_equal(last->attempt_id, v->attempt_id)),
        "attempt %u after %u attempts", v->attempt_index, m->attempts);
+  MUST(o, m, !fresh || !m->waiting, "resumed in another attempt than it suspended in (G-11)");
+  m->waiting = m->resumed = false;
   if (fresh) m->attempts++;
   if (reclaimed) m->reclaims++;
   m->facts = grown(m->facts, m->fact_count, &m->fact_capacity, sizeof *m->facts);
@@ -214,6 +219,9 @@ static bool release_lease(struct oracle *o, struct model *m, const struct event 
   f->ended_event = v->event_id;
   copy_text(f->reason, sizeof f->reason, v->reason);
   m->lease = LEASE_NONE;
+  m->waiting = strcmp(r->reason, "suspend") == 0;
+  o->waits.suspensions += m->waiting;
+  m->resumed = false;
   m->receipt = r->receipt;
   m->receipt_epoch = v->lease_epoch;
   return true;
@@ -225,6 +233,7 @@ static bool complete_model(struct oracle *o, struct model *m, const struct event
        ff_word(FF_WORD_terminal_outcome, m->outcome));
   MUST(o, m, m->lease == LEASE_NONE, "ended with its lease still held");
   m->ended = true;
+  m->waiting = false;
   if (v->completion == FF_terminal_outcome_expired) m->receipt = FF_receipt_op_none;
   m->outcome = v->completion;
   m->completions =
@@ -244,7 +253,7 @@ static bool replay_model(struct oracle *o, struct model *m) {
 }
 
 bool model_event(struct oracle *o, struct model *m, const struct event *v) {
-  bool lasting = v->lease_event || v->completion;
+  bool lasting = v->lease_event || v->completion || v->signal_delivery;
   bool reborn =
       m->regenerated && m->ended && lasting && v->lease_event != FF_lease_event_replay_initiated;
   if (m->created_at && (v->execution_created_at != m->created_at || reborn)) {
@@ -263,6 +272,7 @@ bool model_event(struct oracle *o, struct model *m, const struct event *v) {
     case FF_lease_event_replay_initiated: ok = replay_model(o, m); break;
     default: break;
   }
+  if (ok && v->signal_delivery) ok = model_signal(o, m, v);
   if (ok && v->completion) ok = complete_model(o, m, v);
   if (v->operator_event == FF_operator_event_priority_changed) m->priority_changes++;
   return ok;

@@ -47,5 +47,16 @@ struct oracle_left oracle_left(const struct oracle *);
 /* The n-th execution that is not ended, its record as last seen; NULL behind the last. */
 const struct execution *oracle_alive(const struct oracle *, uint32_t n);
 uint64_t oracle_events(const struct oracle *);
+/* A signal that brings the condition of a suspended execution nearer; false when none would. */
+struct oracle_wanted {
+  struct uuid waitpoint_id;
+  char name[64], correlation_id[64];
+};
+bool oracle_wants(struct oracle *, struct exec_id, struct oracle_wanted *);
+/* How much waiting the history has seen: suspensions, signals accepted, conditions met by one. */
+struct oracle_waits {
+  uint64_t suspensions, signals, met;
+};
+struct oracle_waits oracle_waits(const struct oracle *);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* ---- finding what an answer speaks of ---- */
 
-static struct model *model_by_text(struct oracle *o, struct ff_str text) {
+struct model *model_by_text(struct oracle *o, struct ff_str text) {
   struct exec_id id;
   struct ff_error error;
   if (exec_id_parse(text, "execution_id", o->config->flow_partitions, &id, &error) != FF_OK)
@@ -405,6 +405,7 @@ bool oracle_refused(struct oracle *o, const struct history_call *call,
   struct handle_body body;
   struct model *m;
   const struct ff_handle *handle = released_handle(call, &op);
+  if (!signal_refused(o, call, error)) return false;
   if (!handle || !handle->len || (error->rc != FF_STATE && error->rc != FF_CONTENTION)) return true;
   if (error->code == FF_CODE_retry_exhausted) return true;
   if (!handle_model(o, handle, &body, &m) || m->receipt != op ||
@@ -426,5 +427,5 @@ void oracle_sent(struct oracle *o, const struct history_call *call) {
 bool oracle_answer(struct oracle *o, const struct history_call *call, const void *result) {
   return claim_answer(o, call, result) && holder_answer(o, call, result) &&
          fence_answer(o, call, result) && create_answer(o, call, result) &&
-         operator_answer(o, call, result);
+         operator_answer(o, call, result) && signal_answer(o, call, result);
 }

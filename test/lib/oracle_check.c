@@ -34,11 +34,13 @@ void oracle_free(struct oracle *o) {
   for (uint32_t i = 0; i < o->model_count; i++) {
     free(o->models[i].facts);
     free(o->models[i].completions);
+    free(o->models[i].accepted);
   }
   store_session_close(o->session);
   arena_fini(&o->arena);
   free(o->asked);
   free(o->keyed);
+  free(o->sent);
   free(o);
 }
 
@@ -217,7 +219,8 @@ static bool absent_fits(struct oracle *o, struct model *m) {
     MUST(o, m, o->trimmed || m->seen.purge_at <= o->now || m->seen.completed_at == 0,
          "purged at %lld, due at %lld", (long long)o->now, (long long)m->seen.purge_at);
     m->exists = false;
-    if (!attachments_fit(o, m, NULL, &result) || !attempts_fit(o, m)) return false;
+    if (!attachments_fit(o, m, NULL, &result) || !attempts_fit(o, m) || !waits_gone(o, m))
+      return false;
     model_restart(m, 0);
   }
   return true;
@@ -253,6 +256,7 @@ bool model_check(struct oracle *o, struct model *m, const struct execution *x) {
   if (changed && (!attachments_fit(o, m, x, &result) || !result_fits(o, m, x, result)))
     return false;
   if (m->rows_checked != m->attempts && !attempts_fit(o, m)) return false;
+  if (!waits_fit(o, m, x)) return false;
   m->seen = *x;
   snprintf(m->lane, sizeof m->lane, TEXT_FMT, TEXT_ARG(x->lane_id));
   mix(o, x->head.version ^ (uint64_t)x->last_mutation_at << 20 ^ m->epoch << 50);
@@ -427,6 +431,7 @@ bool oracle_check_all(struct oracle *o) {
     struct model *m = model_find(o, execution_id_of(x));
     MUST(o, NULL, m && m->exists, "the store has an execution that nobody created");
     m->seen.head.version = 0; /* look at what hangs on it again */
+    m->judged_at = 0;
     m->rows_checked = UINT32_MAX;
     if (!model_check(o, m, x) || !lane_fits(o, x)) return false;
   }

@@ -28,6 +28,12 @@ struct completion {
   uint8_t outcome;
 };
 
+struct accepted { /* a signal, as the log tells it */
+  struct uuid waitpoint_id, signal_id;
+  uint8_t effect;
+  int64_t at;
+};
+
 enum model_lease { LEASE_NONE, LEASE_HELD, LEASE_EXPIRED, LEASE_REVOKED };
 struct model {
   struct exec_id id;
@@ -47,12 +53,17 @@ struct model {
   uint32_t fact_count, fact_capacity;
   struct completion *completions;
   uint32_t completion_count, completion_capacity;
+  bool waiting, resumed; /* has suspended and not been claimed since; a signal has met its condition */
+  struct accepted *accepted;
+  uint32_t accepted_count, accepted_capacity;
   /* as last seen in the store */
   struct execution seen;           /* its texts and bytes are gone, but for the lane */
   char lane[72], grant_worker[24]; /* of the grant that was last seen */
   uint32_t rows_checked;           /* attempts when its rows were last looked at */
   uint64_t result_of;              /* the epoch the hash belongs to */
   uint64_t result_hash;
+  int64_t judged_at;              /* the suspension made then: its signals have been judged */
+  uint64_t judged_seq;            /* up to this one */
   const struct execution *record; /* of the follow under way; NULL = absent */
 };
 
@@ -61,6 +72,14 @@ struct asked { /* a request id and the lease it was answered */
   uint32_t model;
   uint32_t generation;
   uint64_t epoch;
+};
+
+struct sent { /* an accepted signal and the key that keeps others out for a while (D-9) */
+  char key[48];
+  uint32_t model;
+  uint32_t generation;
+  struct accepted accepted;
+  int64_t ttl_ms;
 };
 
 struct keyed { /* an idempotency key and what it created */
@@ -92,6 +111,9 @@ struct oracle {
   uint32_t asked_count, asked_capacity;
   struct keyed *keyed;
   uint32_t keyed_count, keyed_capacity;
+  struct sent *sent;
+  uint32_t sent_count, sent_capacity;
+  struct oracle_waits waits;
   char complaint[1024];
 };
 
@@ -111,6 +133,19 @@ void model_restart(struct model *,
 bool model_event(struct oracle *, struct model *, const struct event *) MUST_USE;
 /* The record (NULL = absent) against the model. */
 bool model_check(struct oracle *, struct model *, const struct execution *) MUST_USE;
+/* An event of the signal family. */
+bool model_signal(struct oracle *, struct model *, const struct event *) MUST_USE;
+/* NULL = the log says nothing of it. */
+const struct accepted *model_accepted(const struct model *, struct uuid waitpoint,
+                                      struct uuid signal);
+/* Suspension, waitpoints and signals against the log, the condition and each other. */
+bool waits_fit(struct oracle *, struct model *, const struct execution *) MUST_USE;
+/* Nothing of it is left behind. */
+bool waits_gone(struct oracle *, struct model *) MUST_USE;
+bool signal_answer(struct oracle *, const struct history_call *, const void *result) MUST_USE;
+bool signal_refused(struct oracle *, const struct history_call *,
+                    const struct ff_error *) MUST_USE;
+struct model *model_by_text(struct oracle *, struct ff_str); /* NULL = never seen */
 bool model_has_completion(const struct model *, uint64_t epoch /* 0 = any */, uint8_t outcome);
 void *grown(void *items, uint32_t count, uint32_t *capacity, size_t size);
 

@@ -65,7 +65,10 @@ static void open_world(struct simulation *s) {
                                           .auto_reclaim_delay_ms = 5000,
                                           .lease_renewed_events = true};
   struct store_options options = {.clock_ms = sim_clock, .clock_user = s};
-  struct history_options history = {.seed = sim_bits(s), .waits = true, .reads = sim_dice(s, 2)};
+  struct history_options history = {.seed = sim_bits(s),
+                                    .waits = true,
+                                    .reads = sim_dice(s, 2),
+                                    .signals = sim_dice(s, 2)};
   struct ff_error error;
   /* the process id keeps concurrent workers apart in nothing but this name: the store is private to
    * the process anyway */
@@ -164,7 +167,11 @@ void simulation_run(const struct simulation_options *options, struct simulation_
              result->step);
   if (!s->stopped) (void)sim_drain(s);
   result->ok = !s->stopped;
+  struct oracle_waits waits = oracle_waits(s->oracle);
   result->events = oracle_events(s->oracle);
+  result->suspensions = waits.suspensions;
+  result->signals = waits.signals;
+  result->met = waits.met;
   sim_mix(s, oracle_hash(s->oracle));
   close_world(s);
   free(s);

@@ -23,6 +23,7 @@ struct simulation_result {
   uint32_t step;                        /* where it went wrong */
   uint64_t operations, copies, answers; /* calls made, times they were sent, answers that arrived */
   uint64_t steps, events, crashes, faults, lost, conflicts, batches;
+  uint64_t suspensions, signals, met; /* signals accepted, conditions met by one */
   uint64_t hash; /* of everything that happened */
 };
 

@@ -7,6 +7,8 @@
 
 #include "op/execution.h"
 
+#include <stdio.h>
+
 #define ROUNDS_MAX 400
 #define IDLE_STEPS_MAX 5000
 
@@ -84,10 +86,71 @@ static bool lift(struct simulation *s, const struct execution *x) {
   return true;
 }
 
-/* What waits for the outside world, an operator resumes: not every suspension times out. */
+/* One signal that the condition wants, from somebody else each time; *sent: it was accepted. */
+static bool send_wanted(struct simulation *s, struct ff_str id, const struct oracle_wanted *wanted,
+                        uint32_t round, bool *sent) {
+  struct uuid signal_id = {{[0] = 0x51, [6] = 0x70, [8] = 0x80}};
+  char waitpoint[37], signal[37], who[16];
+  struct ff_error error;
+  for (int i = 9; i < 16; i++) signal_id.b[i] = (uint8_t)sim_dice(s, 256);
+  uuid_format(wanted->waitpoint_id, waitpoint);
+  uuid_format(signal_id, signal);
+  snprintf(who, sizeof who, "helper-%u", round);
+  struct ff_deliver_signal_args args = {.size = sizeof args,
+                                        .execution_id = id,
+                                        .waitpoint_id = ff_text(waitpoint),
+                                        .signal_id = ff_text(signal),
+                                        .signal_name = ff_text(wanted->name),
+                                        .correlation_id = ff_text(wanted->correlation_id),
+                                        .source_identity = ff_text(who)};
+  struct ff_read_waitpoint_token_args ask = {
+      .size = sizeof ask,
+      .partition = text_of(id.ptr, (size_t)(strchr(id.ptr, '}') + 1 - id.ptr)),
+      .waitpoint_id = args.waitpoint_id};
+  struct ff_read_waitpoint_token_result token;
+  struct ff_deliver_signal_result delivered;
+  struct rival *r = rival_any(s);
+  *sent = false;
+  if (!call(s, r, OP_read_waitpoint_token, &ask, &token)) return false;
+  args.waitpoint_token = token.token;
+  enum ff_rc rc = engine_call(r->engine, OP_deliver_signal, &args, &delivered, &error);
+  values_free(token.memory);
+  if (rc == FF_OK) values_free(delivered.memory);
+  if (rc != FF_OK && error.code != FF_CODE_signal_limit_exceeded)
+    return sim_fail(s, "a wanted signal: %s: %s", ff_code_name(error.code), error.detail);
+  *sent = rc == FF_OK;
+  return sim_follow(s);
+}
+
+/* Sends what the condition wants until it resumes; *resumed false: no signal can. */
+static bool satisfy(struct simulation *s, struct exec_id execution, bool *resumed) {
+  struct oracle_wanted wanted;
+  struct ff_id id;
+  bool sent = true;
+  exec_id_format(execution, &id);
+  *resumed = false;
+  for (uint32_t round = 0; oracle_wants(s->oracle, execution, &wanted); round++) {
+    if (round == 20) return sim_fail(s, "20 signals that %s waits for do not resume it", id.text);
+    if (!send_wanted(s, ff_text(id.text), &wanted, round, &sent)) return false;
+    if (!sent) return true;
+  }
+  for (uint32_t n = 0;; n++) {
+    const struct execution *x = oracle_alive(s->oracle, n);
+    if (!x) return true;
+    if (exec_id_equal(execution_id_of(x), execution))
+      *resumed = x->lifecycle_phase != FF_lifecycle_phase_suspended;
+  }
+}
+
+/* What waits for the outside world: the signals come, or time, or an operator. */
 static bool resume(struct simulation *s, const struct execution *x) {
   struct ff_id id;
-  exec_id_format(execution_id_of(x), &id);
+  bool resumed = false;
+  struct exec_id execution = execution_id_of(x);
+  if (x->suspension_timeout_at && sim_dice(s, 2)) return true; /* time will */
+  if (sim_dice(s, 3) && !satisfy(s, execution, &resumed)) return false;
+  if (resumed) return true;
+  exec_id_format(execution, &id);
   struct ff_resume_execution_args args = {.size = sizeof args, .execution_id = ff_text(id.text)};
   struct ff_resume_execution_result result;
   if (!call(s, rival_any(s), OP_resume_execution, &args, &result)) return false;

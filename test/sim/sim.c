@@ -21,6 +21,7 @@
 #define FAILURES_MAX 3 /* of one worker: then it gives up */
 
 struct totals {
+  uint64_t suspensions, signals, met;
   uint64_t histories, operations, copies, answers, steps, events, crashes, faults, lost, conflicts,
       batches;
 };
@@ -51,6 +52,9 @@ static void add(struct totals *t, const struct simulation_result *r) {
   t->answers += r->answers;
   t->steps += r->steps;
   t->events += r->events;
+  t->suspensions += r->suspensions;
+  t->signals += r->signals;
+  t->met += r->met;
   t->crashes += r->crashes;
   t->faults += r->faults;
   t->lost += r->lost;
@@ -133,6 +137,9 @@ static int report(const struct plan *p, const struct sim_worker *workers, uint64
     t.answers += w->answers;
     t.steps += w->steps;
     t.events += w->events;
+    t.suspensions += w->suspensions;
+    t.signals += w->signals;
+    t.met += w->met;
     t.crashes += w->crashes;
     t.faults += w->faults;
     t.lost += w->lost;
@@ -146,6 +153,9 @@ static int report(const struct plan *p, const struct sim_worker *workers, uint64
       (unsigned long long)t.steps, (unsigned long long)t.batches, (unsigned long long)t.conflicts);
   printf("events %llu, crashes %llu, store faults %llu\n", (unsigned long long)t.events,
          (unsigned long long)t.crashes, (unsigned long long)t.faults);
+  printf("suspensions %llu, signals accepted %llu, conditions met by one %llu\n",
+         (unsigned long long)t.suspensions, (unsigned long long)t.signals,
+         (unsigned long long)t.met);
   if (p->count == 1) printf("hash %016llx\n", (unsigned long long)workers[0].hash);
   printf("%llu histories, %llu operations, %llu violations\n", (unsigned long long)t.histories,
          (unsigned long long)t.operations, (unsigned long long)violations);
