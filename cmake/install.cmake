@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: headers, both libraries, ff, pkg-config file, CMake package, manual pages, completion.
+# What `cmake --install` puts where: headers, both libraries, ff, ff-server, pkg-config file, CMake package, manual pages, completion.
 install(TARGETS flowfabric flowfabric_static EXPORT flowfabric-targets)
 install(DIRECTORY include/flowfabric DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
@@ -22,6 +22,7 @@ if(man_pages)
   install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
+install(TARGETS ff-server)
 if(TARGET ff)
   install(TARGETS ff)
   # ff writes its completion itself; a shell it does not know gives no file.

@@ -68,10 +68,18 @@ struct ff_open_options {
  * opens; any thread. A new store gets a secret for waitpoint tokens: $FF_WAITPOINT_HMAC_SECRET (hex
  * digits, better 64), else a random one; a stored one stays (03 §12.6).
  *
- * Errors: config (unknown scheme or parameter, bad option), requires_dev_mode, transport (cannot
- * open; the detail names the path), store_busy (another process owns the file; the detail names
- * it; in a callback also: this process is closing it, which may be waiting for that callback),
- * store_read_only, schema_too_new, corruption (partition_mismatch).
+ * "http://<host>[:<port>][?timeout_ms=N]" is an engine behind ff-server (port 9090): the same handle
+ * and calls, each one POST over a kept connection. The token is $FF_API_TOKEN; the options belong to
+ * the server, but for async_limit (at most 256, a thread each). An answer may take timeout_ms
+ * (30,000) and what the call waits for besides; later: timeout, the outcome is unknown, as it is
+ * after transport. Claims, appends and waitpoints get a request id when they have none, so that they
+ * can be repeated.
+ *
+ * Errors: config (unknown scheme or parameter, bad option), unauthorized (a server's),
+ * requires_dev_mode, transport (cannot open; the detail names the path), timeout (no answer of a
+ * server), store_busy (another process owns the file; the detail names it; in a callback also: this
+ * process is closing it, which may be waiting for that callback), store_read_only, schema_too_new,
+ * corruption (partition_mismatch).
  */
 FF_API FF_MUST_USE enum ff_rc ff_open(const char *url, const struct ff_open_options *options,
                                       struct ff_engine **out, struct ff_error *error);
@@ -87,7 +95,7 @@ FF_API void ff_close(struct ff_engine *engine);
 FF_API FF_MUST_USE enum ff_rc ff_shutdown_prepare(struct ff_engine *engine, int64_t grace_ms,
                                                   struct ff_error *error);
 
-/* "memory" or "sqlite". No I/O, any thread (01 CP-1). */
+/* "memory", "sqlite" or "postgres"; of a remote engine the server's. No I/O, any thread (01 CP-1). */
 FF_API const char *ff_backend_label(const struct ff_engine *engine);
 /* What the store states about durability, for example "fsync". No I/O. */
 FF_API const char *ff_durability(const struct ff_engine *engine);

@@ -6,13 +6,15 @@
 #define API_API_H
 
 #include "base/error.h"
+#include "client/client.h"
 #include "engine/engine.h"
 
 #include <limits.h>
 
-/* The registry lock guards all but `engine`, which is set once open. */
+/* The registry lock guards all but `engine` or `client`, one of which is set once open. */
 struct ff_engine {
   struct engine *engine;
+  struct client *client; /* the engine is in a server */
   struct ff_engine *next; /* registry */
   enum { API_OPENING, API_OPEN, API_CLOSING } state;
   uint32_t holders;       /* opens not closed yet */

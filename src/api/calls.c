@@ -72,6 +72,16 @@ static enum ff_rc check_spans(const struct ff_struct *s, const void *args, struc
   return error_field(error, FF_CODE_invalid_input, f->name, "has a length but no memory");
 }
 
+/* In this process, or over HTTP. */
+static enum ff_rc dispatch(struct ff_engine *e, enum op_id op, const void *args, void *result,
+                           engine_done_fn *done, void *user, struct ff_error *error) {
+  if (e->client)
+    return done ? client_call_async(e->client, op, args, done, user, error)
+                : client_call(e->client, op, args, result, error);
+  return done ? engine_call_async(e->engine, op, args, done, user, error)
+              : engine_call(e->engine, op, args, result, error);
+}
+
 /* A struct of this library's own size is used where it lies; any other is brought to it first. */
 static enum ff_rc call_sized(struct ff_engine *engine, enum op_id op, const void *args,
                              void *result, engine_done_fn *done, void *user,
@@ -88,8 +98,7 @@ static enum ff_rc call_sized(struct ff_engine *engine, enum op_id op, const void
   }
   if (rc == FF_OK) rc = check_spans(info->args, args, error);
   if (rc == FF_OK)
-    rc = done ? engine_call_async(engine->engine, op, args, done, user, error)
-              : engine_call(engine->engine, op, args, result, error);
+    rc = dispatch(engine, op, args, result, done, user, error);
   else if (result)
     memset(result, 0, info->result_size);
   free(full);

@@ -91,6 +91,8 @@ static void canonical_key(const char *url, char *key, size_t size) {
     snprintf(key, size, "sqlite:%s%s", real, reads ? "?mode=ro" : "");
 }
 
+static bool in_callback(void) { return engine_in_callback() || client_in_callback(); }
+
 static struct ff_engine *registry_find(const char *key) {
   struct ff_engine *e = registry;
   while (e && strcmp(e->key, key) != 0) e = e->next;
@@ -114,7 +116,9 @@ static enum ff_rc open_new(const char *url, const char *key, const struct ff_ope
   e->next = registry;
   registry = e;
   pthread_mutex_unlock(&registry_lock);
-  enum ff_rc rc = engine_open(ff_text(url), &inner, &e->engine, error);
+  enum ff_rc rc = client_takes(ff_text(url))
+                      ? client_open(ff_text(url), options, &e->client, error)
+                      : engine_open(ff_text(url), &inner, &e->engine, error);
   pthread_mutex_lock(&registry_lock);
   if (rc != FF_OK) {
     registry_remove(e);
@@ -138,7 +142,7 @@ static enum ff_rc await_open(const char *url, char *key, size_t size, struct ff_
     *held = registry_find(key);
     if (!*held || (*held)->state == API_OPEN) return FF_OK;
     /* The close may be waiting for this very callback. */
-    if ((*held)->state == API_CLOSING && engine_in_callback())
+    if ((*held)->state == API_CLOSING && in_callback())
       return error_set(error, FF_CODE_store_busy,
                        "this process is closing the store; a callback cannot wait for that");
     pthread_cond_wait(&registry_changed, &registry_lock);
@@ -148,6 +152,7 @@ static enum ff_rc await_open(const char *url, char *key, size_t size, struct ff_
 /* 01 PT-4 for an engine that is open already. Its other options are those of the first open. */
 static enum ff_rc check_partitions(const struct ff_engine *held, uint32_t wanted,
                                    struct ff_error *error) {
+  if (held->client) return FF_OK; /* the server's affair */
   uint32_t count = engine_config(held->engine)->flow_partitions;
   if (!wanted || wanted == count) return FF_OK;
   return error_set(error, FF_CODE_corruption,
@@ -184,7 +189,8 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
 /* Unlinked only now: a racing open of the same file must not meet its lock still held. */
 static void *close_last(void *user) {
   struct ff_engine *e = user;
-  engine_close(e->engine);
+  if (e->client) client_close(e->client);
+  else engine_close(e->engine);
   pthread_mutex_lock(&registry_lock);
   registry_remove(e);
   pthread_mutex_unlock(&registry_lock);
@@ -214,14 +220,16 @@ void ff_close(struct ff_engine *engine) {
   if (last) engine->state = API_CLOSING;
   pthread_mutex_unlock(&registry_lock);
   if (!last) return;
-  if (engine_in_callback())
+  if (in_callback())
     close_behind(engine);
   else
     (void)close_last(engine);
 }
 
 enum ff_rc ff_shutdown_prepare(struct ff_engine *engine, int64_t grace_ms, struct ff_error *error) {
-  if (engine_quiesce(engine->engine, grace_ms)) return FF_OK;
+  if (engine->client ? client_quiesce(engine->client, grace_ms)
+                     : engine_quiesce(engine->engine, grace_ms))
+    return FF_OK;
   (void)error_set(error, FF_CODE_timeout, "calls were still under way after %lld ms",
                   (long long)grace_ms);
   error_context(error, "op", "shutdown_prepare");
@@ -229,11 +237,12 @@ enum ff_rc ff_shutdown_prepare(struct ff_engine *engine, int64_t grace_ms, struc
 }
 
 const char *ff_backend_label(const struct ff_engine *engine) {
+  if (engine->client) return client_label(engine->client);
   return ff_word(FF_WORD_backend, (int)engine_traits(engine->engine)->backend);
 }
 
 const char *ff_durability(const struct ff_engine *engine) {
-  return engine_traits(engine->engine)->durability;
+  return engine->client ? "the server's" : engine_traits(engine->engine)->durability;
 }
 
 const char *ff_version(void) { return "0.1.0"; }

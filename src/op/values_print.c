@@ -263,15 +263,32 @@ static void json_strs(struct buffer *out, const struct ff_strs *list) {
   buffer_append_char(out, ']');
 }
 
+/* Maps of results ascend, so that nothing stands twice; those of a caller may be in any order. */
+static bool ascends(const struct ff_pairs *list) {
+  for (size_t i = 1; i < list->count; i++)
+    if (text_compare(list->items[i - 1].key, list->items[i].key) >= 0) return false;
+  return true;
+}
+
+static bool stands_again(const struct ff_pairs *list, size_t i) {
+  for (size_t k = i + 1; k < list->count; k++)
+    if (text_equal(list->items[i].key, list->items[k].key)) return true;
+  return false;
+}
+
+/* Of a key that stands twice the last value counts, as for the engine. */
 static void json_pairs(struct buffer *out, const struct ff_pairs *list) {
-  buffer_append_char(out, '{');
+  bool ordered = ascends(list);
+  char before = '{';
   for (size_t i = 0; i < list->count; i++) {
-    if (i) buffer_append_char(out, ',');
+    if (!ordered && stands_again(list, i)) continue;
+    buffer_append_char(out, before);
+    before = ',';
     json_write_text(out, list->items[i].key);
     buffer_append_char(out, ':');
     json_write_text(out, list->items[i].value);
   }
-  buffer_append_char(out, '}');
+  buffer_append_c(out, before == '{' ? "{}" : "}");
 }
 
 static void json_list(struct buffer *out, const struct ff_struct *s, struct list list) {

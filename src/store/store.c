@@ -22,7 +22,8 @@ static const struct {
                {"postgres", NULL, &postgres},
                {"postgresql", NULL, &postgres}};
 
-#define SCHEMES_ACCEPTED "memory:[<name>], sqlite:<path> and postgres://<user>@<host>/<database>"
+#define SCHEMES_ACCEPTED \
+  "memory:[<name>], sqlite:<path>, postgres://<user>@<host>/<database> and http://<host>:<port>"
 
 enum ff_rc store_open(struct ff_str url, const struct store_options *options, struct store **out,
                       struct ff_error *e) {

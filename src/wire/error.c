@@ -93,7 +93,10 @@ static void write_text(const struct ff_error *e, const char *kind, char *out, si
       snprintf(out, size, "backend op unavailable: %s", fact(e, "op", e->detail));
       return;
     case FF_TIMEOUT: snprintf(out, size, "timeout: %s", fact(e, "op", e->detail)); return;
-    case FF_NOT_FOUND: ff_error_format(e, out, size); return;
+    case FF_NOT_FOUND:
+      if (strstr(e->detail, "not found")) snprintf(out, size, "%s", e->detail);
+      else ff_error_format(e, out, size);
+      return;
     case FF_VALIDATION: break;
     default: snprintf(out, size, "%s", code); return;
   }
@@ -160,7 +163,8 @@ static enum ff_code code_of_status(int status) {
     case 413: return FF_CODE_payload_too_large;
     case 429: return FF_CODE_resource_exhausted;
     case 503: return FF_CODE_unavailable;
-    default: return status >= 500 ? FF_CODE_transport : FF_CODE_invalid_input;
+    default:
+      return status >= 400 && status < 500 ? FF_CODE_invalid_input : FF_CODE_transport;
   }
 }
 

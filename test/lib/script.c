@@ -4,6 +4,7 @@
 #include "test/lib/script.h"
 
 #include "op/values.h"
+#include "test/lib/script_http.h"
 #include "test/lib/stores.h"
 
 #include <ctype.h>
@@ -34,6 +35,7 @@ struct begun {
 
 struct script {
   struct engine *engine;
+  struct script_http *http; /* NULL: calls go to the engine */
   char url[600], name[96];
   struct ff_open_options options;
   bool used; /* options come too late */
@@ -112,6 +114,7 @@ struct script *script_open(const char *url, const char *name) {
 
 void script_close(struct script *s) {
   if (!s) return;
+  script_http_close(s->http);
   ff_clear(&s->result);
   engine_close(s->engine);
   for (int i = 0; i < s->variable_count; i++) free(s->variables[i].text);
@@ -122,6 +125,11 @@ void script_close(struct script *s) {
   buffer_fini(&s->wanted);
   arena_fini(&s->arena);
   free(s);
+}
+
+bool script_over_http(struct script *s) {
+  s->http = script_http_open(&s->engine);
+  return s->http != NULL;
 }
 
 const char *script_error(const struct script *s) { return s->error; }
@@ -421,7 +429,8 @@ static void run_call(struct script *s) {
   buffer_clear(&s->before);
   engine_dump(s->engine, &s->before);
   forget_answer(s);
-  s->rc = engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
+  s->rc = s->http ? script_http_call(s->http, s->op, s->args, &s->result, &s->ff)
+                  : engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
 }
 
 /* A store that this one is not: whose handles and cursors it refuses. */

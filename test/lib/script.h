@@ -51,6 +51,8 @@ struct script;
 /* Opens a manual engine with an injected clock and a fixed seed on the store of the URL. */
 struct script *script_open(const char *url, const char *name);
 void script_close(struct script *);
+/* From now on its calls, but for those of `begin`, go through a server and a remote client. */
+bool script_over_http(struct script *) MUST_USE;
 /* Runs one line. False when it failed; the message is in script_error. */
 bool script_line(struct script *, const char *line, int number);
 const char *script_error(const struct script *);

@@ -2,6 +2,8 @@
  * Runs every script of a folder on every store and compares answers and dumps: one script, one
  * expected result (DESIGN §7, P9).
  *
+ * Once more the reference runs over HTTP: answers and records must be the same there too.
+ *
  * usage: run_scripts [--servers] FOLDER|FILE.ff …    Ends with `N passed, N failed`. The reference
  * is compared with the stores that need no server; with --servers, with those that do: they start
  * once for all scripts.
@@ -19,13 +21,13 @@ struct outcome {
   struct buffer transcript, dump;
 };
 
-static void run_one(size_t store, const char *path, struct outcome *out) {
+static void run_one(size_t store, bool over_http, const char *path, struct outcome *out) {
   char url[600];
   buffer_init(&out->transcript);
   buffer_init(&out->dump);
   test_store_place(store, "script", "", url, sizeof url);
   struct script *s = script_open(url, test_store(store));
-  out->ok = s && script_run_file(s, path);
+  out->ok = s && (!over_http || script_over_http(s)) && script_run_file(s, path);
   if (s) {
     struct ff_str text = buffer_text(script_transcript(s));
     buffer_append_text(&out->transcript, text);
@@ -36,14 +38,14 @@ static void run_one(size_t store, const char *path, struct outcome *out) {
 }
 
 /* Shows the first line in which two texts differ. */
-static bool same(const char *what, const char *path, size_t store, const struct buffer *a,
+static bool same(const char *what, const char *path, const char *store, const struct buffer *a,
                  const struct buffer *b) {
   const char *p = buffer_text(a).ptr, *q = buffer_text(b).ptr;
   while (*p || *q) {
     size_t n = strcspn(p, "\n"), m = strcspn(q, "\n");
     if (n != m || memcmp(p, q, n) != 0) {
       fprintf(stderr, "%s: the %ss differ:\n  %s: %.*s\n  %s: %.*s\n", path, what,
-              test_store(0), (int)n, p, test_store(store), (int)m, q);
+              test_store(0), (int)n, p, store, (int)m, q);
       return false;
     }
     p += n + (p[n] == '\n');
@@ -55,16 +57,20 @@ static bool same(const char *what, const char *path, size_t store, const struct 
 static size_t chosen[TEST_STORES], chosen_count;
 
 static bool run_file(const char *path) {
-  struct outcome outcomes[TEST_STORES];
+  struct outcome outcomes[TEST_STORES + 1];
   bool ok = true;
-  for (size_t i = 0; i < chosen_count; i++) {
-    run_one(chosen[i], path, &outcomes[i]);
+  for (size_t i = 0; i <= chosen_count; i++) {
+    bool over_http = i == chosen_count;
+    run_one(over_http ? 0 : chosen[i], over_http, path, &outcomes[i]);
+    if (!outcomes[i].ok && over_http) fprintf(stderr, "%s: that was over HTTP\n", path);
     ok &= outcomes[i].ok;
   }
-  for (size_t i = 1; i < chosen_count && ok; i++)
-    ok = same("transcript", path, chosen[i], &outcomes[0].transcript, &outcomes[i].transcript) &&
-         same("dump", path, chosen[i], &outcomes[0].dump, &outcomes[i].dump);
-  for (size_t i = 0; i < chosen_count; i++) {
+  for (size_t i = 1; i <= chosen_count && ok; i++) {
+    const char *name = i == chosen_count ? "http" : test_store(chosen[i]);
+    ok = same("transcript", path, name, &outcomes[0].transcript, &outcomes[i].transcript) &&
+         same("dump", path, name, &outcomes[0].dump, &outcomes[i].dump);
+  }
+  for (size_t i = 0; i <= chosen_count; i++) {
     buffer_fini(&outcomes[i].transcript);
     buffer_fini(&outcomes[i].dump);
   }

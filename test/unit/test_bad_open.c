@@ -69,7 +69,7 @@ static void refused(const char *url, enum ff_code code, const char *cause) {
 static void unknown_schemes(void **state) {
   (void)state;
   static const char *const urls[] = {"nonsense",           "mysql://host",  "SQLITE:x.db",
-                                     "mongodb://u:p@h/d", "http://h",
+                                     "mongodb://u:p@h/d", "ftp://h",
                                      ":memory:",           "/tmp/x.db"};
   for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
     refused(urls[i], FF_CODE_config, "accepted are memory:");
