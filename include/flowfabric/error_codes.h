@@ -76,6 +76,18 @@
   X(waitpoint_not_pending, FF_STATE, FF_CLASS_INFORMATIONAL)                   \
   X(pending_waitpoint_expired, FF_STATE, FF_CLASS_INFORMATIONAL)               \
   X(target_not_signalable, FF_STATE, FF_CLASS_TERMINAL)                        \
-  X(unauthorized, FF_VALIDATION, FF_CLASS_TERMINAL)
+  X(unauthorized, FF_VALIDATION, FF_CLASS_TERMINAL)                            \
+  X(execution_already_in_flow, FF_CONFLICT, FF_CLASS_TERMINAL)                 \
+  X(execution_not_in_flow, FF_STATE, FF_CLASS_TERMINAL)                        \
+  X(self_referencing_edge, FF_CONFLICT, FF_CLASS_TERMINAL)                     \
+  X(stale_graph_revision, FF_CONTENTION, FF_CLASS_RETRYABLE)                   \
+  X(cycle_detected, FF_CONFLICT, FF_CLASS_TERMINAL)                            \
+  X(dependency_already_exists, FF_CONFLICT, FF_CLASS_TERMINAL)                 \
+  X(edge_group_policy_fixed, FF_CONFLICT, FF_CLASS_TERMINAL)                   \
+  X(invalid_dependency, FF_VALIDATION, FF_CLASS_TERMINAL)                      \
+  X(not_runnable, FF_STATE, FF_CLASS_TERMINAL)                                 \
+  X(terminal, FF_STATE, FF_CLASS_TERMINAL)                                     \
+  X(not_blocked_by_deps, FF_STATE, FF_CLASS_INFORMATIONAL)                     \
+  X(deps_not_satisfied, FF_STATE, FF_CLASS_INFORMATIONAL)
 
 #endif

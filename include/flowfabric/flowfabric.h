@@ -8,6 +8,7 @@
 #include "flowfabric/engine.h"
 #include "flowfabric/error.h"
 #include "flowfabric/events.h"
+#include "flowfabric/flow.h"
 #include "flowfabric/handle.h"
 #include "flowfabric/lifecycle.h"
 #include "flowfabric/read.h"

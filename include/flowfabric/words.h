@@ -65,6 +65,20 @@ extern "C" {
 #define FF_WORDS_signal_delivery(X) X(none) X(satisfied) X(buffered) X(deduped)
 /* What happened to the registration of a worker (06 WR-12). */
 #define FF_WORDS_worker_event(X) X(none) X(registered) X(heartbeat) X(marked_dead) X(ttl_swept)
+/* Flows (04): the stored state of a flow and the one it shows; how it was cancelled, weakest first. */
+#define FF_WORDS_flow_state(X) X(open) X(cancelled)
+#define FF_WORDS_flow_public_state(X) X(none) X(open) X(running) X(blocked) X(completed) X(failed) X(cancelled)
+#define FF_WORDS_flow_cancel_policy(X) X(none) X(flow_only) X(cancel_pending) X(cancel_all)
+/* Dependencies: what an edge needs and how it ended; when a group of edges is satisfied, what becomes of the upstreams
+ * it no longer needs, and how the group stands. */
+#define FF_WORDS_dependency_kind(X) X(success_only)
+#define FF_WORDS_satisfaction_condition(X) X(all_required)
+#define FF_WORDS_edge_resolution(X) X(none) X(unsatisfied) X(satisfied) X(impossible)
+#define FF_WORDS_edge_state(X) X(pending) X(applied) X(satisfied) X(impossible)
+#define FF_WORDS_edge_policy(X) X(all_of) X(any_of) X(quorum)
+#define FF_WORDS_on_satisfied(X) X(none) X(cancel_remaining) X(let_run)
+#define FF_WORDS_edge_group_state(X) X(pending) X(satisfied) X(impossible) X(cancelled)
+#define FF_WORDS_sibling_cancel_reason(X) X(none) X(sibling_quorum_satisfied) X(sibling_quorum_impossible)
 /* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
   X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
@@ -73,16 +87,20 @@ extern "C" {
   X(already_terminal) X(not_found) X(promoted) X(not_yet_due) X(cleaned) X(blocked) X(rejected) X(unblocked)       \
   X(held) X(already_held) X(released) X(set) X(already_set) X(changed) X(replayed) X(renewed) X(updated)           \
   X(registered) X(already_registered) X(purged) X(applied) X(refused) X(timed_out)                                 \
-  X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)  \
-  X(refreshed) X(not_registered) X(marked)
+  X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)   \
+  X(refreshed) X(not_registered) X(marked)                                                                         \
+  X(added) X(already_member) X(staged) X(already_applied) X(satisfied) X(impossible) X(already_resolved)           \
+  X(sremmed_stale) X(completed_drain) X(no_op)
 
 #define FF_WORD_ENUMS(X)                                                                                           \
   X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
   X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
   X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
   X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(tail_visibility) X(waitpoint_state)                  \
-  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(worker_event)          \
-  X(outcome)
+  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(worker_event)                          \
+  X(flow_state) X(flow_public_state)                                                                               \
+  X(flow_cancel_policy) X(dependency_kind) X(satisfaction_condition) X(edge_resolution) X(edge_state)              \
+  X(edge_policy) X(on_satisfied) X(edge_group_state) X(sibling_cancel_reason) X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -114,6 +132,17 @@ extern "C" {
 #define FF_WORD_VALUE_waitpoint_kind(w) FF_waitpoint_kind_##w,
 #define FF_WORD_VALUE_signal_delivery(w) FF_signal_delivery_##w,
 #define FF_WORD_VALUE_worker_event(w) FF_worker_event_##w,
+#define FF_WORD_VALUE_flow_state(w) FF_flow_state_##w,
+#define FF_WORD_VALUE_flow_public_state(w) FF_flow_public_state_##w,
+#define FF_WORD_VALUE_flow_cancel_policy(w) FF_flow_cancel_policy_##w,
+#define FF_WORD_VALUE_dependency_kind(w) FF_dependency_kind_##w,
+#define FF_WORD_VALUE_satisfaction_condition(w) FF_satisfaction_condition_##w,
+#define FF_WORD_VALUE_edge_resolution(w) FF_edge_resolution_##w,
+#define FF_WORD_VALUE_edge_state(w) FF_edge_state_##w,
+#define FF_WORD_VALUE_edge_policy(w) FF_edge_policy_##w,
+#define FF_WORD_VALUE_on_satisfied(w) FF_on_satisfied_##w,
+#define FF_WORD_VALUE_edge_group_state(w) FF_edge_group_state_##w,
+#define FF_WORD_VALUE_sibling_cancel_reason(w) FF_sibling_cancel_reason_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)

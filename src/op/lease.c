@@ -6,6 +6,7 @@
  * that is stopped is set to 0 and a text that no longer holds to absent, so that the cold part of
  * an idle execution stays empty.
  */
+#include "op/flow.h"
 #include "op/suspension.h"
 
 static const struct ff_str absent;
@@ -300,7 +301,7 @@ enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_termi
   x->attempt_timeout_remaining_ms = 0;
   if (!event) event = execution_event(tx, x);
   event->completion = (uint8_t)outcome;
-  return FF_OK;
+  return uuid_is_nil(x->flow_id) ? FF_OK : flow_note_end(tx, x);
 }
 
 /* L-142 */

@@ -5,7 +5,7 @@
  * Keeps attempts, epoch and counters of the past; the next claim begins an attempt of type replay.
  * The branch for skipped flow members belongs to flows.
  */
-#include "op/execution.h"
+#include "op/flow.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -89,6 +89,7 @@ static enum ff_rc replay_run(struct tx *tx, const void *args, const void *prep, 
                                            .blocking = FF_blocking_reason_waiting_for_worker,
                                            .attempt = FF_attempt_state_pending_replay_attempt},
                  (struct ff_str){0});
+  if (!uuid_is_nil(x->flow_id)) TRY(flow_note_end(tx, x));
   append_events(tx, x);
   r->outcome = FF_outcome_replayed;
   r->public_state = (uint8_t)execution_public_state(x);

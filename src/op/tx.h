@@ -140,6 +140,14 @@ TX_KIND(signal_dedup)
 TX_KIND(suspend_replay)
 TX_KIND(token_key)
 TX_KIND(worker)
+TX_KIND(flow)
+TX_KIND(flow_member)
+TX_KIND(edge)
+TX_KIND(edge_group)
+TX_KIND(cascade_backlog)
+TX_KIND(pending_cancel_group)
+TX_KIND(cancel_backlog)
+TX_KIND(pending_cancel)
 #undef TX_KIND
 
 #endif

@@ -39,6 +39,16 @@
 #define WORDS_signal_effect FF_WORD_signal_effect
 #define WORDS_signal_delivery FF_WORD_signal_delivery
 #define WORDS_worker_event FF_WORD_worker_event
+#define WORDS_flow_state FF_WORD_flow_state
+#define WORDS_flow_cancel_policy FF_WORD_flow_cancel_policy
+#define WORDS_flow_public_state FF_WORD_flow_public_state
+#define WORDS_dependency_kind FF_WORD_dependency_kind
+#define WORDS_satisfaction_condition FF_WORD_satisfaction_condition
+#define WORDS_edge_resolution FF_WORD_edge_resolution
+#define WORDS_edge_policy FF_WORD_edge_policy
+#define WORDS_on_satisfied FF_WORD_on_satisfied
+#define WORDS_edge_group_state FF_WORD_edge_group_state
+#define WORDS_sibling_cancel_reason FF_WORD_sibling_cancel_reason
 #define WORDS_outcome FF_WORD_outcome
 
 /* The position of each field in its table: what index declarations point at. */
@@ -63,6 +73,14 @@
 #define F_suspend_replay(type, name, flags, words) POSITION(suspend_replay, name),
 #define F_token_key(type, name, flags, words) POSITION(token_key, name),
 #define F_worker(type, name, flags, words) POSITION(worker, name),
+#define F_flow(type, name, flags, words) POSITION(flow, name),
+#define F_flow_member(type, name, flags, words) POSITION(flow_member, name),
+#define F_edge(type, name, flags, words) POSITION(edge, name),
+#define F_edge_group(type, name, flags, words) POSITION(edge_group, name),
+#define F_cascade_backlog(type, name, flags, words) POSITION(cascade_backlog, name),
+#define F_pending_cancel_group(type, name, flags, words) POSITION(pending_cancel_group, name),
+#define F_cancel_backlog(type, name, flags, words) POSITION(cancel_backlog, name),
+#define F_pending_cancel(type, name, flags, words) POSITION(pending_cancel, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -90,6 +108,14 @@ RECORD_KINDS(X)
 #define R_suspend_replay(...) ROW(suspend_replay, __VA_ARGS__)
 #define R_token_key(...) ROW(token_key, __VA_ARGS__)
 #define R_worker(...) ROW(worker, __VA_ARGS__)
+#define R_flow(...) ROW(flow, __VA_ARGS__)
+#define R_flow_member(...) ROW(flow_member, __VA_ARGS__)
+#define R_edge(...) ROW(edge, __VA_ARGS__)
+#define R_edge_group(...) ROW(edge_group, __VA_ARGS__)
+#define R_cascade_backlog(...) ROW(cascade_backlog, __VA_ARGS__)
+#define R_pending_cancel_group(...) ROW(pending_cancel_group, __VA_ARGS__)
+#define R_cancel_backlog(...) ROW(cancel_backlog, __VA_ARGS__)
+#define R_pending_cancel(...) ROW(pending_cancel, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)

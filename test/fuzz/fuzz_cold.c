@@ -19,7 +19,8 @@ const struct ff_str fuzz_seeds[] = {
          "\"progress_updated_at\":1700000000000,\"failure_reason\":\"\","
          "\"pending_previous_attempt_index\":-1}"),
     SEED("{\"policy_auto_reclaim_delay_ms\":9223372036854775807,\"policy_retention_ms\":0,"
-         "\"policy_max_reclaim_count\":3,\"policy_max_replay_count\":0,\"flow_id\":\"" UUID "\","
+         "\"policy_max_reclaim_count\":3,\"policy_max_replay_count\":0,"
+         "\"current_waitpoint_id\":\"" UUID "\","
          "\"budget_ids\":\"" UUID "," UUID "\",\"quota_policy_id\":"
          "\"00000000-0000-0000-0000-000000000000\"}"),
     SEED("{\"cold\":1,\"partition\":1,\"lifecycle_phase\":\"active\",\"version\":1}"),

@@ -61,6 +61,26 @@ static void dump_gets(struct dumper *d, const struct execution *x) {
   dump_waiting(d, x);
 }
 
+static void dump_flow(struct dumper *d, const struct flow *flow) {
+#define OF_FLOW(type) (&(struct type){.partition = flow->partition, .flow_id = flow->flow_id})
+  dump_index(d, INDEX_flow_member_by_flow, OF_FLOW(flow_member));
+  dump_index(d, INDEX_edge_by_flow, OF_FLOW(edge));
+  dump_index(d, INDEX_edge_group_by_flow, OF_FLOW(edge_group));
+  dump_index(d, INDEX_pending_cancel_by_flow, OF_FLOW(pending_cancel));
+#undef OF_FLOW
+}
+
+static void dump_flows(struct dumper *d) {
+  struct flow flow = {.partition = 0};
+  struct cascade_backlog cascade = {.partition = 0};
+  struct pending_cancel_group group = {.partition = 0};
+  struct cancel_backlog cancel = {.partition = 0};
+  dump_index(d, INDEX_flow_all, &flow);
+  dump_index(d, INDEX_cascade_backlog_due, &cascade);
+  dump_index(d, INDEX_pending_cancel_group_due, &group);
+  dump_index(d, INDEX_cancel_backlog_due, &cancel);
+}
+
 static void dump_index(struct dumper *d, enum index_id index, const void *from) {
   struct store_scan scan = {.index = index, .from = from, .limit = 100000};
   struct ff_error error;
@@ -75,6 +95,7 @@ static void dump_index(struct dumper *d, enum index_id index, const void *from) 
   for (uint32_t i = 0; i < scan.count; i++) {
     print(d, kind, scan.records[i]);
     if (kind == RECORD_KIND_execution) dump_gets(d, scan.records[i]);
+    if (kind == RECORD_KIND_flow) dump_flow(d, scan.records[i]);
     if (kind == RECORD_KIND_lane) {
       struct requirement_set sets = {.lane_id = ((const struct lane *)scan.records[i])->lane_id};
       dump_index(d, INDEX_requirement_set_by_lane, &sets);
@@ -102,6 +123,7 @@ void engine_dump(struct engine *e, struct buffer *out) {
   dump_index(&d, INDEX_lane_by_id, &lanes);
   dump_index(&d, INDEX_execution_created, &executions);
   dump_index(&d, INDEX_idempotency_expiry, &idempotency);
+  dump_flows(&d);
   dump_index(&d, INDEX_event_by_id, &events);
   store->vtable->session_close(d.session);
   arena_fini(&d.arena);

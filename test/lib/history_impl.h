@@ -16,6 +16,7 @@
 #define REPEATS 6
 #define CURSORS 8
 #define CURSOR_BYTES 9 /* of stores with one log */
+#define HISTORY_FLOWS 4
 
 /* A lease somebody was given, dead or alive. */
 struct held {
@@ -95,7 +96,8 @@ struct draw_table {
   uint32_t count;
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
-    history_stream_draws, history_signal_draws, history_event_draws, history_worker_draws;
+    history_stream_draws, history_signal_draws, history_event_draws, history_worker_draws,
+    history_flow_draws;
 
 /* ---- dice ---- */
 #define dice history_dice

@@ -440,7 +440,7 @@ bool oracle_check_all(struct oracle *o) {
        existing);
   for (size_t i = 0; i < ARRAY_LEN(indexes); i++)
     if (!index_fits(o, indexes[i], scan.records, scan.count)) return false;
-  return true;
+  return flows_fit(o);
 }
 
 /* ---- what is left ---- */

@@ -146,6 +146,8 @@ bool signal_answer(struct oracle *, const struct history_call *, const void *res
 bool signal_refused(struct oracle *, const struct history_call *,
                     const struct ff_error *) MUST_USE;
 struct model *model_by_text(struct oracle *, struct ff_str); /* NULL = never seen */
+/* All flows against a recount and the models. */
+bool flows_fit(struct oracle *);
 bool model_has_completion(const struct model *, uint64_t epoch /* 0 = any */, uint8_t outcome);
 void *grown(void *items, uint32_t count, uint32_t *capacity, size_t size);
 

@@ -752,6 +752,11 @@ bool script_line(struct script *s, const char *text, int number) {
   if (strcmp(verb, "stays") == 0) return step_stays(s);
   if (strcmp(verb, "same") == 0) return step_same(s);
   if (strcmp(verb, "events") == 0) return step_events(s, rest);
+  if (strcmp(verb, "row") == 0) {
+    bool wanted;
+    return take_wanted(s, rest, &wanted) && expand(s, rest, &s->word) && wanted &&
+           script_row(s->engine, s->word.ptr, s->wanted.ptr, s->error, sizeof s->error);
+  }
   if (strcmp(verb, "show") == 0) {
     struct buffer out;
     buffer_init(&out);

@@ -33,6 +33,9 @@
  *   options NAME=VALUE …
  *       of ff_open, before the first call: flow_partitions, retention_ms, auto_reclaim_delay_ms,
  *       max_payload_bytes, event_retention_ms, max_stream_ops
+ *   row KIND FIELD=VALUE … -> FIELD=VALUE … -FIELD …
+ *       the one stored record of the kind with these fields, as dumps show it, has (or lacks) those;
+ *       `-> none`: there is no such record, `-> 3`: there are three
  *   show
  *       prints the last answer (for writing scripts)
  *
@@ -63,6 +66,8 @@ struct engine *script_engine(struct script *);
 const struct buffer *script_transcript(const struct script *);
 /* Every record of the store in a stable order, one line each. */
 void script_dump(struct script *, struct buffer *out);
+/* The step `row`; false with the reason in error. The texts are changed. */
+bool script_row(struct engine *, char *which, char *wanted, char *error, size_t error_size);
 /* The same of any engine. */
 void engine_dump(struct engine *, struct buffer *out);
 
