@@ -16,6 +16,7 @@
 #define UUID(n) BAD_UUID(n)
 #define ID(n) BAD_ID(n)
 #define LEASED BAD_LEASED
+#define FLOW BAD_FLOW
 #define SECRET_HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 static const struct rule rules[] = {
@@ -136,7 +137,10 @@ static const struct rule rules[] = {
     {"lease_id", OWN_UUID, 0, UUID("aa"), 0},
     {"attempt_id", OWN_UUID, 0, UUID("bb"), 0},
     {"expected_lease_id", ANY_UUID, 0, NULL, 0},
-    {"flow_id", ANY_UUID, 0, NULL, 0},
+    {"query_executions.flow_id", ANY_UUID, 0, NULL, 0},
+    {"flow_id", OWN_UUID, 0, FLOW, 0},
+    {"flow_kind", TEXT, 256, "dag", 0},
+    {"create_flow.namespace", TEXT, 256, "n", 0},
     {"fence.lease_id", ANY_UUID, 0, NULL, 0},   /* good ones are set by fill_in */
     {"fence.attempt_id", ANY_UUID, 0, NULL, 0}, /* likewise */
     {"fence.lease_epoch", ANY, 0, NULL, 1},

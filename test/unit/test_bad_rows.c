@@ -83,6 +83,17 @@ static void suspend_one(void) {
   ff_clear(&held);
 }
 
+static void join_flow(void) {
+  struct ff_create_flow_args flow = FF_ARGS(create_flow);
+  flow.flow_id = ff_text(BAD_FLOW);
+  flow.flow_kind = flow.namespace_ = ff_text("f");
+  MUST(create_flow, flow);
+  struct ff_add_execution_to_flow_args member = FF_ARGS(add_execution_to_flow);
+  member.flow_id = ff_text(BAD_FLOW);
+  member.execution_id = ff_text(BAD_LEASED);
+  MUST(add_execution_to_flow, member);
+}
+
 static void fill(void) {
   static const char retry[] =
       "{\"retry_policy\":{\"max_retries\":9,\"backoff\":{\"type\":\"fixed\",\"delay_ms\":0}}}";
@@ -118,6 +129,7 @@ static void fill(void) {
   sent.idempotency_key = ff_text("i");
   MUST(deliver_signal, sent);
   suspend_one();
+  join_flow();
   create(BAD_WAITING, "default", gpu);
   static const struct ff_str capabilities[] = {{"gpu", 3}};
   struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);

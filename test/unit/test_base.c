@@ -290,7 +290,7 @@ static void every_word_round_trips(void **state) {
       const char *word = ff_word((enum ff_word_enum)e, count);
       assert_int_equal(ff_word_parse((enum ff_word_enum)e, ff_text(word)), count);
     }
-    assert_true(count > 1);
+    assert_true(count > 0);
     assert_null(ff_word((enum ff_word_enum)e, -1));
     assert_int_equal(ff_word_parse((enum ff_word_enum)e, TEXT_LIT("no such word")), -1);
     assert_int_equal(ff_word_parse((enum ff_word_enum)e, TEXT_LIT("")), -1);
