@@ -44,7 +44,8 @@ void answer_begin(struct connection *c, int status, struct ff_str body, const ch
   if (!r->keep_alive) c->closing = true;
   buffer_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_reason(status), date(c->loop));
   if (status != 204) {
-    if (body.len) buffer_append_c(out, "Content-Type: application/json\r\n");
+    const char *type = r->content_type ? r->content_type : body.len ? "application/json" : NULL;
+    if (type) buffer_printf(out, "Content-Type: %s\r\n", type);
     buffer_printf(out, "Content-Length: %zu\r\n", body.len);
   }
   if (r->id[0]) buffer_printf(out, "X-Request-Id: %s\r\n", r->id);
@@ -97,6 +98,33 @@ void answer_too_large(struct connection *c) {
   answer_begin(c, 413, buffer_text(body), "");
 }
 
+void answer_bad_argument(struct connection *c, const struct ff_error *e) {
+  struct buffer *body = &c->loop->scratch;
+  buffer_clear(body);
+  buffer_append_c(body, "{\"error\":");
+  json_write_text(body, ff_text(e->detail));
+  buffer_printf(body, ",\"code\":\"%s\"", ff_code_name(e->code));
+  if (e->field[0]) {
+    buffer_append_c(body, ",\"context\":{\"field\":");
+    json_write_text(body, ff_text(e->field));
+    buffer_append_char(body, '}');
+  }
+  buffer_append_char(body, '}');
+  answer_begin(c, 400, buffer_text(body), "");
+}
+
+/* As the table of routes has it. */
+static void answer_named(struct connection *c, const struct exchange *x, bool secret) {
+  struct route_answer a = {.body = &c->loop->scratch};
+  char extra[220];
+  buffer_clear(a.body);
+  route_reply(c->request.named, x->op->result, x->result, &a);
+  snprintf(extra, sizeof extra, "%s%s", a.headers,
+           secret && !strstr(a.headers, "no-store") ? "Cache-Control: no-store\r\n" : "");
+  c->request.content_type = a.content_type;
+  answer_begin(c, a.status, buffer_text(a.body), extra);
+}
+
 static void audit(const struct connection *c, const struct exchange *x) {
   struct log_field fields[] = {{"peer", ff_text(c->peer)}, {"request_id", ff_text(c->request.id)}};
   if (scope_of(x->op) == SCOPE_ADMIN && x->rc == FF_OK)
@@ -128,6 +156,10 @@ void answer_result(struct connection *c, struct exchange *x) {
   }
   bool secret = wire_has_credentials(x->op->result);
   if (!(c->request.scopes & SCOPE_WORK)) wire_hide_credentials(x->op->result, x->result);
+  if (c->request.named) {
+    answer_named(c, x, secret);
+    return;
+  }
   buffer_clear(body);
   wire_result_write(x->op->result, x->result, body);
   answer_begin(c, 200, buffer_text(body), secret ? "Cache-Control: no-store\r\n" : "");

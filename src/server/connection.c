@@ -48,6 +48,7 @@ struct connection *connection_new(struct loop *loop, int fd, const struct sockad
   name_peer(peer, c->peer, sizeof c->peer);
   c->readable = c->writable = true;
   buffer_init(&c->body);
+  buffer_init(&c->target);
   buffer_init(&c->out);
   c->deadline_ms = loop->now_ms + loop->server->options.head_ms;
   c->next = loop->connections;
@@ -71,6 +72,7 @@ static void destroy(struct connection *c) {
   c->loop->server->connections--;
   release_body(c);
   buffer_fini(&c->body);
+  buffer_fini(&c->target);
   buffer_fini(&c->out);
   free(c->in);
   free(c);
@@ -267,6 +269,10 @@ static void give_back_buffers(struct connection *c) {
   if (c->body.capacity) {
     buffer_fini(&c->body);
     buffer_init(&c->body);
+  }
+  if (c->target.capacity > IN_KEEP) {
+    buffer_fini(&c->target);
+    buffer_init(&c->target);
   }
 }
 

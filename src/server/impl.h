@@ -9,6 +9,7 @@
 
 #include "server/server.h"
 #include "wire/http.h"
+#include "wire/route.h"
 #include "wire/wire.h"
 
 #include <pthread.h>
@@ -30,13 +31,24 @@ struct exchange {
   } result[]; /* op->result->size bytes */
 };
 
-enum route_kind { ROUTE_NONE, ROUTE_HEALTH, ROUTE_READY, ROUTE_OPERATION, ROUTE_PREFLIGHT };
+enum route_kind {
+  ROUTE_NONE,
+  ROUTE_HEALTH,
+  ROUTE_READY,
+  ROUTE_OPERATION, /* POST /v1/ops/… */
+  ROUTE_NAMED,
+  ROUTE_PREFLIGHT
+};
 
 /* What a request asks for, read off its head; lives until it is answered. */
 struct request {
   enum route_kind route;
   const struct ff_operation *op;
-  const char *path; /* the template */
+  const struct route *named;
+  const char *path;         /* the template */
+  const char *content_type; /* of the answer; NULL = JSON when it has a body */
+  size_t path_len;          /* of connection.target */
+  char allow[48];           /* the methods of a path, when this one is not among them */
   char method[12];
   char id[132]; /* X-Request-Id */
   char origin[256]; /* Access-Control-Allow-Origin, "" for none */
@@ -69,7 +81,8 @@ struct connection {
   uint64_t length; /* of the body */
   bool chunked;
   struct http_chunks chunks;
-  struct buffer body; /* a chunked one */
+  struct buffer body;   /* a chunked one */
+  struct buffer target; /* of a named route: its path and query are read when the body is here */
   size_t reserved;    /* of server.body_octets */
   struct buffer out;
   size_t out_sent;
@@ -124,6 +137,8 @@ void answer_refuse(struct connection *, int status, const char *text, const char
 void answer_error(struct connection *, const struct ff_error *);
 void answer_fault(struct connection *, enum wire_fault, const struct ff_error *);
 void answer_too_large(struct connection *);
+/* An argument of the path or the query: {"error","code","context"} without a kind (07 E-2). */
+void answer_bad_argument(struct connection *, const struct ff_error *);
 void answer_result(struct connection *, struct exchange *);
 
 /* ---- request.c ---- */

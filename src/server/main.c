@@ -2,6 +2,7 @@
  * ff-server: configuration, boot, signals, drain (07 §3.1, §3.2).
  */
 #include "server/config.h"
+#include "wire/route.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -13,13 +14,15 @@ enum { EXIT_CONFIG = 1, EXIT_USAGE = 2, EXIT_TWICE = 130 };
 static const char help[] =
     "usage: ff-server [OPTIONS]\n"
     "Serves one store over HTTP: POST /v1/ops/OPERATION for every operation (ff ops lists them),\n"
-    "GET /healthz and GET /readyz. Configured by environment variables; see man ff-server.\n"
+    "named routes, GET /healthz and GET /readyz. Configured by environment variables; see man\n"
+    "ff-server.\n"
     "\n"
     "  --listen HOST:PORT    FF_LISTEN_ADDR (127.0.0.1:9090; port 0 = any free one)\n"
     "  --backend NAME        FF_BACKEND: sqlite (default), postgres, memory\n"
     "  --store-url URL       FF_STORE_URL: sqlite:PATH, postgres://…, memory:\n"
     "  --env-file PATH       NAME=VALUE lines for variables that are not set\n"
     "  --check-config        read the configuration, say what is wrong with it, exit 0 or 1\n"
+    "  --routes              list the named routes\n"
     "  --hash-token          read a token from standard input, print its hash for\n"
     "                        FF_API_TOKEN_HASHES\n"
     "  --version, --help\n"
@@ -31,6 +34,14 @@ static const char help[] =
 static int usage(const char *problem) {
   fprintf(stderr, "ff-server: %s; see ff-server --help\n", problem);
   return EXIT_USAGE;
+}
+
+static int list_routes(void) {
+  size_t count;
+  const struct route *routes = route_all(&count);
+  for (size_t i = 0; i < count; i++)
+    printf("%-4s %s -> %s\n", routes[i].method, routes[i].path, routes[i].op);
+  return 0;
 }
 
 static int hash_token(void) {
@@ -150,7 +161,7 @@ static int serve(struct config *c) {
 
 /* ---- the command line ---- */
 
-enum option_id { LISTEN = 1, BACKEND, STORE_URL, ENV_FILE, CHECK, HASH, VERSION, HELP };
+enum option_id { LISTEN = 1, BACKEND, STORE_URL, ENV_FILE, CHECK, ROUTES, HASH, VERSION, HELP };
 static const struct option_variable {
   enum option_id option;
   const char *variable;
@@ -183,6 +194,7 @@ int main(int argc, char **argv) {
       {"store-url", required_argument, NULL, STORE_URL},
       {"env-file", required_argument, NULL, ENV_FILE},
       {"check-config", no_argument, NULL, CHECK},
+      {"routes", no_argument, NULL, ROUTES},
       {"hash-token", no_argument, NULL, HASH},
       {"version", no_argument, NULL, VERSION},
       {"help", no_argument, NULL, HELP},
@@ -195,6 +207,7 @@ int main(int argc, char **argv) {
         if (config_env_file(optarg, problem, sizeof problem)) break;
         return usage(problem);
       case CHECK: check = true; break;
+      case ROUTES: return list_routes();
       case HASH: return hash_token();
       case VERSION: printf("ff-server %s\n", ff_version()); return 0;
       case HELP: fputs(help, stdout); return 0;

@@ -139,7 +139,21 @@ static bool takes_list(const struct ff_operation *op) {
   return false;
 }
 
-static void find_route(struct connection *c, struct ff_str path) {
+/* A path of the table with another method is a route too: the wrong one. */
+static void find_named(struct connection *c, struct ff_str method, struct ff_str path) {
+  struct request *r = &c->request;
+  r->named = route_find(method, path, r->allow, sizeof r->allow);
+  if (!r->named) return;
+  static const size_t limits[] = {
+      [ROUTE_LIMIT_C] = BODY_OTHER_MAX, [ROUTE_LIMIT_M] = 262144, [ROUTE_LIMIT_L] = 1048576};
+  r->route = ROUTE_NAMED;
+  r->op = ff_operation_find(ff_text(r->named->op));
+  r->path = r->named->path;
+  r->takes_body = r->named->body != NULL;
+  r->body_max = limits[r->named->limit];
+}
+
+static void find_route(struct connection *c, struct ff_str method, struct ff_str path) {
   const struct server_options *o = &c->loop->server->options;
   struct request *r = &c->request;
   r->body_max = BODY_OTHER_MAX;
@@ -151,7 +165,10 @@ static void find_route(struct connection *c, struct ff_str path) {
       return;
     }
   size_t skip = sizeof OPS - 1;
-  if (path.len <= skip || memcmp(path.ptr, OPS, skip) != 0) return;
+  if (path.len < skip || memcmp(path.ptr, OPS, skip) != 0) {
+    find_named(c, method, path);
+    return;
+  }
   r->op = ff_operation_find(text_of(path.ptr + skip, path.len - skip));
   if (!r->op) return;
   r->route = ROUTE_OPERATION;
@@ -182,7 +199,7 @@ static bool judge_token(struct connection *c, const struct http_head *h) {
 static bool judge_scope(struct connection *c) {
   const struct request *r = &c->request;
   char text[80];
-  if (r->route != ROUTE_OPERATION || r->by_token) return true;
+  if ((r->route != ROUTE_OPERATION && r->route != ROUTE_NAMED) || r->by_token) return true;
   enum scope needed = scope_of(r->op);
   bool open = c->loop->server->options.auth->count == 0;
   if (open && needed == SCOPE_ADMIN && !c->local)
@@ -196,6 +213,12 @@ static bool judge_method(struct connection *c, const struct http_head *h) {
   struct request *r = &c->request;
   bool get = text_equal_c(h->method, "GET"), head = text_equal_c(h->method, "HEAD");
   bool post = text_equal_c(h->method, "POST");
+  if (r->route == ROUTE_NAMED) return true;
+  if (r->allow[0]) {
+    char extra[80];
+    snprintf(extra, sizeof extra, "Allow: %s\r\n", r->allow);
+    return refuse(c, 405, "method not allowed", extra);
+  }
   if (r->route == ROUTE_NONE) return refuse(c, 404, "no such route", "");
   if (r->route == ROUTE_OPERATION)
     return post ? true : refuse(c, 405, "method not allowed", "Allow: POST\r\n");
@@ -231,7 +254,12 @@ bool request_judge(struct connection *c, const struct http_head *h) {
   snprintf(r->method, sizeof r->method, "%.11s",
            h->method.len < sizeof r->method ? arena_text(&c->loop->arena, h->method).ptr : "OTHER");
   r->head_only = text_equal_c(h->method, "HEAD");
-  find_route(c, text_of(h->target.ptr, len));
+  find_route(c, h->method, text_of(h->target.ptr, len));
+  if (r->route == ROUTE_NAMED) {
+    buffer_clear(&c->target);
+    buffer_append_text(&c->target, h->target);
+    r->path_len = len;
+  }
   return judge_origin(c, h) && !is_preflight(c, h) && judge_token(c, h) && judge_method(c, h) &&
          judge_scope(c) && judge_body(c, h);
 }
@@ -273,15 +301,34 @@ static bool shows_token(const struct connection *c, const void *args) {
   return token.len > 0;
 }
 
+static void call_allowed(struct connection *c, const void *args) {
+  if (c->request.by_token && !shows_token(c, args))
+    answer_refuse(c, 401, "missing or invalid Authorization header",
+                  "WWW-Authenticate: Bearer\r\n");
+  else call(c, c->request.op, args);
+}
+
 static void run_operation(struct connection *c, struct ff_str body) {
   void *args;
   struct ff_error e = {.retry_after_ms = -1};
   enum wire_fault fault = wire_args_read(c->request.op->args, body, &c->loop->arena, &args, &e);
   if (fault != WIRE_FINE) answer_fault(c, fault, &e);
-  else if (c->request.by_token && !shows_token(c, args))
-    answer_refuse(c, 401, "missing or invalid Authorization header",
-                  "WWW-Authenticate: Bearer\r\n");
-  else call(c, c->request.op, args);
+  else call_allowed(c, args);
+}
+
+static void run_named(struct connection *c, struct ff_str body) {
+  const struct request *r = &c->request;
+  struct route_problem problem;
+  void *args;
+  struct ff_str path = text_of(c->target.ptr, r->path_len), query = {NULL, 0};
+  if (c->target.len > r->path_len)
+    query = text_of(c->target.ptr + r->path_len + 1, c->target.len - r->path_len - 1);
+  if (!route_args(r->named, path, query, body, &c->loop->arena, &args, &problem)) {
+    if (problem.fault != WIRE_FINE) answer_fault(c, problem.fault, &problem.error);
+    else answer_bad_argument(c, &problem.error);
+  } else {
+    call_allowed(c, args);
+  }
 }
 
 static void run_ready(struct connection *c) {
@@ -295,6 +342,7 @@ void request_run(struct connection *c, struct ff_str body) {
   switch (c->request.route) {
     case ROUTE_HEALTH: answer_begin(c, 200, TEXT_LIT("{\"status\":\"ok\"}"), ""); break;
     case ROUTE_READY: run_ready(c); break;
+    case ROUTE_NAMED: run_named(c, body); break;
     default: run_operation(c, body); break;
   }
 }

@@ -1,7 +1,6 @@
 /*
  * Where errors meet HTTP: the one table of statuses, kinds and texts (07 §1.5), both ways.
  */
-#include "base/json.h"
 #include "op/values.h"
 #include "wire/wire.h"
 
@@ -77,6 +76,11 @@ static const char *fact(const struct ff_error *e, const char *key, const char *o
   return value ? value : otherwise;
 }
 
+static bool is_of_token(enum ff_code code) {
+  return code == FF_CODE_missing_token || code == FF_CODE_token_expired ||
+         code == FF_CODE_hmac_secret_not_initialized || code == FF_CODE_invalid_secret;
+}
+
 static void write_text(const struct ff_error *e, const char *kind, char *out, size_t size) {
   char pascal[64] = "";
   const char *code = ff_code_name(e->code);
@@ -101,6 +105,10 @@ static void write_text(const struct ff_error *e, const char *kind, char *out, si
     default: snprintf(out, size, "%s", code); return;
   }
   if (e->code == FF_CODE_handle_from_other_backend) code = "validation_error";
+  if (is_of_token(e->code)) { /* the older word, which old clients look for */
+    snprintf(out, size, "invalid_token: %s", code);
+    return;
+  }
   snprintf(out, size, "%s%s%s", code, e->detail[0] ? ": " : "", e->detail);
 }
 

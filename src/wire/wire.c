@@ -3,7 +3,6 @@
  */
 #include "wire/wire.h"
 
-#include "base/json.h"
 #include "op/values.h"
 
 /* ---- words ---- */
@@ -42,21 +41,26 @@ static bool has_size(const struct ff_struct *s) {
   return len > 5 && strcmp(s->name + len - 5, "_args") == 0;
 }
 
-enum wire_fault wire_args_read(const struct ff_struct *s, struct ff_str body, struct arena *arena,
-                               void **args, struct ff_error *e) {
-  const struct json *object;
+enum wire_fault wire_object_read(struct ff_str body, struct arena *arena,
+                                 const struct json **object, struct ff_error *e) {
   struct json_error problem;
-  *args = NULL;
-  if (!json_parse(body, arena, &object, &problem)) {
+  if (!json_parse(body, arena, object, &problem)) {
     bool twice = text_present(problem.twice);
     (void)error_field(e, FF_CODE_invalid_input, arena_text(arena, problem.twice).ptr,
                       "line %zu, column %zu: %s", problem.line, problem.column, problem.message);
     return twice ? WIRE_SHAPE : WIRE_SYNTAX;
   }
-  if (object->type != JSON_OBJECT) {
-    (void)error_set(e, FF_CODE_invalid_input, "the arguments are no object");
-    return WIRE_SHAPE;
-  }
+  if ((*object)->type == JSON_OBJECT) return WIRE_FINE;
+  (void)error_set(e, FF_CODE_invalid_input, "the arguments are no object");
+  return WIRE_SHAPE;
+}
+
+enum wire_fault wire_args_read(const struct ff_struct *s, struct ff_str body, struct arena *arena,
+                               void **args, struct ff_error *e) {
+  const struct json *object;
+  *args = NULL;
+  enum wire_fault fault = wire_object_read(body, arena, &object, e);
+  if (fault != WIRE_FINE) return fault;
   void *values = arena_zalloc(arena, s->size);
   if (has_size(s)) memcpy(values, &s->size, sizeof s->size);
   if (values_parse_json(s, values, object, arena, e) != FF_OK) return WIRE_SHAPE;

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "flowfabric/engine.h"
 
 /* ---- arguments ---- */
@@ -21,6 +22,9 @@ enum wire_fault {
  * and into `body`. */
 enum wire_fault wire_args_read(const struct ff_struct *, struct ff_str body, struct arena *,
                                void **args, struct ff_error *) MUST_USE;
+/* The first half of it: JSON that is an object. */
+enum wire_fault wire_object_read(struct ff_str body, struct arena *, const struct json **object,
+                                 struct ff_error *) MUST_USE;
 /* Appends the JSON of arguments; false when a text is not UTF-8, which JSON cannot say: then the
  * error names it. */
 bool wire_args_write(const struct ff_struct *, const void *args, struct buffer *,

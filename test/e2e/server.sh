@@ -64,6 +64,11 @@ equal $? 1
 has err 'requires FF_DEV_MODE=1'
 "$FFSERVER" --version | grep -q '^ff-server [0-9]' || fail 'no version'
 
+# every route is in the documentation, and nothing else
+"$FFSERVER" --routes | sed 's/^/    /' >routes
+sed -n 's/^\(    [A-Z]* *\/v1\/.*\)$/\1/p' "$SOURCE_DIR/doc/server.md" >documented
+cmp -s routes documented || fail "doc/server.md lists other routes: $(diff routes documented)"
+
 # ---- a server on a file ----
 FF_BOGUS=1 start --store-url "sqlite:$work/a.db"
 has log 'FF_BOGUS'
