@@ -206,6 +206,11 @@ FF_API FF_MUST_USE enum ff_rc ff_call_async(struct ff_engine *engine, const stru
                                                          const struct ff_error *error),
                                             void *user, struct ff_error *error);
 
+/* Ends the waiting of a call made by ff_call_async with this `user`: it is answered as if its time
+ * were over, for a caller who is not interested any more. False when no such call waits: it is at
+ * work, or answered (ask again, should it matter), or the engine is a remote one. Any thread. */
+FF_API bool ff_end_wait(struct ff_engine *engine, const void *user);
+
 #ifdef __cplusplus
 }
 #endif

@@ -166,6 +166,10 @@ enum ff_rc ff_call_async(struct ff_engine *engine, const struct ff_operation *op
   return call_sized(engine, (enum op_id)(op - operations), args, NULL, done, user, error);
 }
 
+bool ff_end_wait(struct ff_engine *engine, const void *user) {
+  return engine->engine && engine_end_wait(engine->engine, user);
+}
+
 void ff_clear(void *result) {
   if (!result) return;
   values_free(*(struct ff_memory **)result);

@@ -37,6 +37,9 @@ typedef void engine_done_fn(void *user, enum ff_rc, void *result, const struct f
 enum ff_rc engine_call_async(struct engine *, enum op_id, const void *args, engine_done_fn *,
                              void *user, struct ff_error *) MUST_USE;
 
+/* Answers the async call of that user which waits, as if its time were over; false when none waits. */
+bool engine_end_wait(struct engine *, const void *user);
+
 /*
  * Manual engines only: does one thing that can be done at `now` and answers whether there was any.
  * A batch takes two steps, load and apply, so that rivals can act between them; then replies,

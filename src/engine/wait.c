@@ -119,6 +119,26 @@ void parked_expire(struct engine *e, int64_t now) {
     if (e->watches[i].count) watches_expire(e, &e->watches[i], now);
 }
 
+static bool end_in(struct engine *e, struct call_list *list, const void *user) {
+  struct call *c = list->first;
+  while (c && (c->blocking || c->user != user)) c = c->next;
+  if (!c) return false;
+  list_remove(list, c);
+  call_answered(e, c);
+  return true;
+}
+
+bool engine_end_wait(struct engine *e, const void *user) {
+  pthread_mutex_lock(&e->lock);
+  bool found = end_in(e, &e->parked_claims, user);
+  for (uint32_t i = 0; i < WATCH_BUCKETS && e->watch_count && !found; i++) {
+    found = end_in(e, &e->watches[i], user);
+    e->watch_count -= found;
+  }
+  pthread_mutex_unlock(&e->lock);
+  return found;
+}
+
 static int64_t list_deadline(const struct call_list *list, int64_t earliest) {
   for (const struct call *c = list->first; c; c = c->next)
     if (!c->blocking && c->deadline < earliest) earliest = c->deadline;

@@ -342,8 +342,15 @@ void connection_advance(struct connection *c) {
   if (c->state != CONNECTION_CALL) connection_close(c);
 }
 
+void connection_gone(struct connection *c) {
+  const struct backend *b = &c->loop->server->options.backend;
+  c->gone = true;
+  if (c->state == CONNECTION_CALL && b->end_wait) (void)b->end_wait(b->user, c->exchange);
+}
+
 void connection_answered(struct connection *c, struct exchange *x) {
   c->state = CONNECTION_HEAD;
+  c->exchange = NULL;
   if (c->fd < 0) {
     connection_close(c);
     return;

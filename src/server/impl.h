@@ -74,6 +74,8 @@ struct connection {
   enum connection_state state;
   bool local; /* the peer is on this machine */
   bool readable, writable, closing, begun; /* begun: the head's first octet has come */
+  bool gone;                               /* the peer will send nothing more */
+  struct exchange *exchange;               /* of CONNECTION_CALL */
   int64_t deadline_ms;                     /* 0: none */
   char peer[64];
   char *in;
@@ -121,6 +123,8 @@ void loop_give_back(struct loop *, struct exchange *);
 struct connection *connection_new(struct loop *, int fd, const struct sockaddr_storage *peer);
 /* What can be done, until something has to be waited for. The connection may be gone afterwards. */
 void connection_advance(struct connection *);
+/* The peer has gone: nobody is to wait for it (07 H-17). */
+void connection_gone(struct connection *);
 void connection_answered(struct connection *, struct exchange *);
 /* The time set for what it waits for is over. */
 void connection_expired(struct connection *);

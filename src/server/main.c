@@ -64,6 +64,8 @@ static enum ff_rc call_engine(void *user, const struct ff_operation *op, const v
   return ff_call_async(user, op, args, done, done_user, e);
 }
 
+static bool end_wait(void *user, const void *done_user) { return ff_end_wait(user, done_user); }
+
 static void engine_log(void *user, enum ff_log_level level, const char *message) {
   log_write(user, level, "engine", message, NULL, 0);
 }
@@ -143,7 +145,7 @@ static int serve(struct config *c) {
   if (ff_open(c->url[0] ? c->url : NULL, &options, &engine, &e) != FF_OK)
     return failed(c, e.code == FF_CODE_config ? "backend not ready: " : "", &e);
   banners(c);
-  c->server.backend = (struct backend){engine, call_engine};
+  c->server.backend = (struct backend){engine, call_engine, end_wait};
   c->server.label = ff_backend_label(engine);
   c->server.auth = &c->auth;
   c->server.log = &c->log;

@@ -286,10 +286,12 @@ static void call(struct connection *c, const struct ff_operation *op, const void
   struct exchange *x = heap_zalloc(sizeof *x + op->result->size);
   x->connection = c;
   x->op = op;
+  c->exchange = x;
   c->state = CONNECTION_CALL;
   if (s->options.backend.call(s->options.backend.user, op, args, exchange_done, x, &e) == FF_OK)
     return;
   free(x);
+  c->exchange = NULL;
   answer_error(c, &e);
 }
 
@@ -317,16 +319,17 @@ static void run_operation(struct connection *c, struct ff_str body) {
 }
 
 static void run_named(struct connection *c, struct ff_str body) {
-  const struct request *r = &c->request;
+  struct request *r = &c->request;
   struct route_problem problem;
   void *args;
   struct ff_str path = text_of(c->target.ptr, r->path_len), query = {NULL, 0};
   if (c->target.len > r->path_len)
     query = text_of(c->target.ptr + r->path_len + 1, c->target.len - r->path_len - 1);
-  if (!route_args(r->named, path, query, body, &c->loop->arena, &args, &problem)) {
+  if (!route_args(&r->named, path, query, body, &c->loop->arena, &args, &problem)) {
     if (problem.fault != WIRE_FINE) answer_fault(c, problem.fault, &problem.error);
     else answer_bad_argument(c, &problem.error);
   } else {
+    r->op = ff_operation_find(ff_text(r->named->op));
     call_allowed(c, args);
   }
 }

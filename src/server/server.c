@@ -110,6 +110,7 @@ static void tick(struct loop *loop) {
   listen_again(loop, !draining);
   for (struct connection *c = loop->connections, *next; c; c = next) {
     next = c->next;
+    if (c->gone) connection_gone(c); /* it may not have begun to wait before */
     if (c->fd < 0 || c->state == CONNECTION_CALL) continue;
     if (loop->server->stopping) connection_close(c);
     else if (c->deadline_ms && c->deadline_ms <= loop->now_ms) connection_expired(c);
@@ -132,6 +133,7 @@ static void look_at(struct loop *loop, const struct epoll_event *event) {
   struct connection *c = event->data.ptr;
   if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) c->readable = true;
   if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) c->writable = true;
+  if (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) connection_gone(c);
   connection_advance(c);
 }
 

@@ -66,6 +66,8 @@ struct backend {
   enum ff_rc (*call)(void *user, const struct ff_operation *, const void *args,
                      void (*done)(void *, enum ff_rc, void *, const struct ff_error *),
                      void *done_user, struct ff_error *);
+  /* Ends the wait of that call, if it waits: ff_end_wait. NULL: it waits on. */
+  bool (*end_wait)(void *user, const void *done_user);
 };
 struct server_options {
   struct backend backend;

@@ -52,7 +52,7 @@ const struct route *route_find(struct ff_str method, struct ff_str path, char *a
     const struct route *r = &routes[i];
     if (!matches(r->path, path)) continue;
     bool same = text_equal_c(method, r->method) || (head && strcmp(r->method, "GET") == 0);
-    if (same && is_plainer(r, found)) found = r;
+    if (same && is_plainer(r, found)) found = r; /* of a pair: the first */
     bool get = strcmp(r->method, "GET") == 0;
     if (!strstr(allow, r->method))
       len += (size_t)snprintf(allow + len, size - len, "%s%s%s", len ? ", " : "", r->method,

@@ -13,7 +13,7 @@ struct route {
   const char *method, *path; /* the template */
   enum route_limit limit;
   const char *op;
-  const char *params;  /* the arguments the {…} of the path fill, in order; `*fp`: see route_args.c */
+  const char *params;  /* arguments the {…} of the path fill; `*fp`, `*handle`: route_args.c */
   const char *query;   /* `name`, `name:argument`, either with `=default`; NULL: none */
   const char *body;    /* NULL: none, or ignored; else renamed members, `name:argument` */
   const char *fixed;   /* `argument=text` */
@@ -32,9 +32,10 @@ struct route_problem {
   enum wire_fault fault; /* of the body */
   struct ff_error error;
 };
-/* The arguments of a request, in the arena. False: the problem says what to answer. */
-bool route_args(const struct route *, struct ff_str path, struct ff_str query, struct ff_str body,
-                struct arena *, void **args, struct route_problem *) MUST_USE;
+/* The arguments of a request, in the arena. False: the problem says what to answer. *route becomes its
+ * second row when there is one and the body has no handle. */
+bool route_args(const struct route **route, struct ff_str path, struct ff_str query,
+                struct ff_str body, struct arena *, void **args, struct route_problem *) MUST_USE;
 
 /* An answer. `body` is appended to. */
 struct route_answer {

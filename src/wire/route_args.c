@@ -3,9 +3,10 @@
  *
  * Path and query become JSON members, so that one reader judges everything; what is wrong with them
  * is 400, with the body 422. Beside the renames of the table: an object may stand where an argument
- * is JSON text (policy), the three members of a fence may stand alone, and a duration that is there
- * sets its has_ member.
+ * is JSON text (policy), the three members of a fence may stand alone, a word may be the tag of an
+ * object ({"best_effort":{"ttl_ms":1}}), and what is there sets its has_ member.
  */
+#include "base/ids.h"
 #include "base/json.h"
 #include "op/values.h"
 #include "wire/route.h"
@@ -16,6 +17,7 @@ struct gathering {
   void *values;
   struct arena *arena;
   struct route_problem *problem;
+  struct ff_str held; /* the execution a handle must be of */
 };
 
 static bool refuse(struct gathering *g, int status, const char *field, const char *format, ...)
@@ -119,6 +121,10 @@ static bool computed(struct gathering *g, struct ff_str *argument, struct ff_str
 }
 
 static bool set_text(struct gathering *g, struct ff_str argument, struct ff_str text) {
+  if (text_equal_c(argument, "*handle")) {
+    g->held = text;
+    return true;
+  }
   if (!computed(g, &argument, &text)) return false;
   const struct ff_field *f = values_field(g->args, argument);
   INVARIANT(f);
@@ -218,6 +224,18 @@ static struct ff_str renamed(const struct gathering *g, struct ff_str key) {
   return key;
 }
 
+/* `{"tag":{members}}` where a word is meant: the word, and the members beside it. */
+static const struct json *untagged(const struct gathering *g, struct json *member) {
+  const struct ff_field *f = values_field(g->args, member->key);
+  const struct json *tag = member->first;
+  if (!f || f->type != FF_FIELD_WORD || member->type != JSON_OBJECT || member->count != 1 ||
+      tag->type != JSON_OBJECT)
+    return NULL;
+  member->type = JSON_STRING;
+  member->text = tag->key;
+  return tag->first;
+}
+
 /* The body with its members as the operation calls them. */
 static struct json adapted(struct gathering *g, const struct json *body) {
   struct json object = *body;
@@ -225,8 +243,16 @@ static struct json adapted(struct gathering *g, const struct json *body) {
   for (const struct json *m = body->first; m; m = m->next) {
     struct json *copy = arena_copy(g->arena, m, sizeof *m);
     copy->key = renamed(g, m->key);
+    const struct json *inner = untagged(g, copy);
     *link = as_text(g, values_field(g->args, copy->key), copy);
     link = &copy->next;
+    for (; inner; inner = inner->next) {
+      copy = arena_copy(g->arena, inner, sizeof *inner);
+      *link = copy;
+      link = &copy->next;
+      copy->next = NULL;
+    }
+    *link = NULL;
   }
   return object;
 }
@@ -265,12 +291,28 @@ static bool body_refused(struct gathering *g, enum wire_fault fault) {
   return false;
 }
 
-static bool take_body(struct gathering *g, struct ff_str text) {
+/* A handle of another execution than the path's. What is no handle the operation refuses. */
+static bool check_handle(struct gathering *g) {
+  const struct ff_field *f = values_field(g->args, TEXT_LIT("handle"));
+  struct handle_body held;
+  struct exec_id id;
+  struct ff_error e;
+  if (!g->held.ptr) return true;
+  if (exec_id_parse(g->held, "execution_id", 65536, &id, &e) != FF_OK) {
+    g->problem->error = e;
+    g->problem->status = 400;
+    return false;
+  }
+  const struct ff_handle *handle = (const void *)((const char *)g->values + f->offset);
+  if (handle_decode(handle, (enum ff_backend)handle->backend, 65536, &held, &e) != FF_OK)
+    return true;
+  if (exec_id_equal(held.execution, id)) return true;
+  return refuse(g, 400, "handle", "path execution_id does not match the handle");
+}
+
+static bool take_body(struct gathering *g, const struct json *body) {
   struct ff_error *e = &g->problem->error;
-  const struct json *body;
-  if (!g->route->body) return true;
-  enum wire_fault fault = wire_object_read(text, g->arena, &body, e);
-  if (fault != WIRE_FINE) return body_refused(g, fault);
+  if (!body) return true;
   struct json object = adapted(g, body);
   if (!check_params(g, &object)) return false;
   if (values_parse_json(g->args, g->values, &object, g->arena, e) != FF_OK)
@@ -281,7 +323,7 @@ static bool take_body(struct gathering *g, struct ff_str text) {
           FF_OK)
     return body_refused(g, WIRE_SHAPE);
   set_presence(g, &object);
-  return true;
+  return check_handle(g);
 }
 
 static bool take_fixed(struct gathering *g) {
@@ -294,12 +336,31 @@ static bool take_fixed(struct gathering *g) {
   return true;
 }
 
-bool route_args(const struct route *r, struct ff_str path, struct ff_str query, struct ff_str body,
-                struct arena *arena, void **args, struct route_problem *problem) {
-  const struct ff_struct *s = ff_operation_find(ff_text(r->op))->args;
-  struct gathering g = {r, s, arena_zalloc(arena, s->size), arena, problem};
+/* The second row of a pair is for bodies without a handle. */
+static const struct route *row_for(const struct route *r, const struct json *body) {
+  size_t count;
+  const struct route *end = route_all(&count) + count, *second = r + 1;
+  bool pair = second < end && strcmp(r->method, second->method) == 0 &&
+              strcmp(r->path, second->path) == 0;
+  return pair && !json_member(body, "handle") ? second : r;
+}
+
+bool route_args(const struct route **route, struct ff_str path, struct ff_str query,
+                struct ff_str text, struct arena *arena, void **args,
+                struct route_problem *problem) {
+  struct gathering g = {.arena = arena, .problem = problem};
+  const struct json *body = NULL;
+  enum wire_fault fault = WIRE_FINE;
   memset(problem, 0, sizeof *problem);
-  memcpy(g.values, &s->size, sizeof s->size);
-  *args = g.values;
-  return take_params(&g, path) && take_query(&g, query) && take_body(&g, body) && take_fixed(&g);
+  if ((*route)->body) fault = wire_object_read(text, arena, &body, &problem->error);
+  if (fault == WIRE_FINE && body) *route = row_for(*route, body);
+  g.route = *route;
+  g.args = ff_operation_find(ff_text(g.route->op))->args;
+  g.values = *args = arena_zalloc(arena, g.args->size);
+  memcpy(g.values, &g.args->size, sizeof g.args->size);
+  struct ff_error of_body = problem->error; /* the path comes first (07 H-12) */
+  if (!take_params(&g, path) || !take_query(&g, query)) return false;
+  problem->error = of_body;
+  if (fault != WIRE_FINE) return body_refused(&g, fault);
+  return take_body(&g, body) && take_fixed(&g);
 }

@@ -50,11 +50,11 @@ static void put_members_of(const struct ff_struct *s, struct ff_str name, const 
   }
 }
 
-/* `field`, `json:field`, `field!`, `field?`. */
+/* `field`, `json:field`, `field!`, `field?`, `field~`. */
 static void put_member(const struct ff_struct *s, struct ff_str word, const void *result,
                        struct buffer *out) {
   char mark = word.ptr[word.len - 1];
-  if (mark == '!' || mark == '?') word.len--;
+  if (mark == '!' || mark == '?' || mark == '~') word.len--;
   struct ff_str name = word;
   const char *colon = memchr(word.ptr, ':', word.len);
   if (colon) {
@@ -67,7 +67,8 @@ static void put_member(const struct ff_struct *s, struct ff_str word, const void
   put_name(out, name);
   size_t start = out->len;
   put_value(s, f, result, mark == '!', out);
-  if (out->len > start) return;
+  bool zero = mark == '~' && out->len == start + 1 && out->ptr[start] == '0';
+  if (out->len > start && !zero) return;
   if (mark == '?') buffer_append_c(out, "null");
   else out->len = before;
 }

@@ -421,6 +421,7 @@ static void async_by_description(void **state) {
   assert_int_equal(ff_call_async(world.engine, renew, &renewal, any_done, &refused, &error),
                    FF_VALIDATION);
   assert_string_equal(error.field, "handle");
+  assert_false(ff_end_wait(world.engine, &refused)); /* nothing of it waits */
   bad_world_close(&world); /* waits for the answer */
   assert_int_equal(pinged.calls, 1);
   assert_int_equal(pinged.rc, FF_OK);

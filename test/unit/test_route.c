@@ -34,6 +34,15 @@ static void query_of(const struct route *r, struct buffer *query) {
     buffer_printf(query, "%s%.*s=1", query->len ? "&" : "", (int)strcspn(p, ": ="), p);
 }
 
+/* Every alternative is of an outcome there is. */
+static void assert_outcomes(const struct route *r) {
+  for (const char *at = r->replies; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
+    struct ff_str word = text_of(at, strcspn(at, " "));
+    if (!text_equal_c(word, "*") && ff_word_parse(FF_WORD_outcome, word) < 0)
+      fail_msg("%s: no outcome " TEXT_FMT, r->path, TEXT_ARG(word));
+  }
+}
+
 /* An unknown argument or member stops the program in route_args or route_reply. */
 static void every_row_names_what_exists(void **state) {
   (void)state;
@@ -52,9 +61,13 @@ static void every_row_names_what_exists(void **state) {
     if (!op) fail_msg("%s: no operation %s", r->path, r->op);
     path_of(r, &path);
     query_of(r, &query);
-    assert_ptr_equal(find(r->method, buffer_text(&path).ptr), r);
-    bool fine = route_args(r, buffer_text(&path), buffer_text(&query), ff_text("{}"), &arena, &args,
-                           &problem);
+    bool second = i && strcmp(r->path, r[-1].path) == 0 && strcmp(r->method, r[-1].method) == 0;
+    const struct route *row = find(r->method, buffer_text(&path).ptr);
+    assert_ptr_equal(row, second ? r - 1 : r);
+    assert_outcomes(r);
+    row = r;
+    bool fine = route_args(&row, buffer_text(&path), buffer_text(&query), ff_text("{}"), &arena,
+                           &args, &problem);
     if (!fine) assert_int_equal(problem.status, 400); /* `1` is no word, no id */
     struct route_answer a = {.body = &body};
     uint8_t *result = arena_zalloc(&arena, op->result->size);
@@ -95,7 +108,7 @@ static void *gather(const char *method, const char *path, const char *query, con
   void *args;
   const struct route *r = find(method, path);
   assert_non_null(r);
-  bool fine = route_args(r, ff_text(path), ff_text(query), ff_text(body), &arena, &args, &problem);
+  bool fine = route_args(&r, ff_text(path), ff_text(query), ff_text(body), &arena, &args, &problem);
   return fine ? args : NULL;
 }
 
@@ -138,6 +151,28 @@ static void arguments(void **state) {
   struct ff_revoke_lease_args *revoke =
       gather("POST", "/v1/executions/" EID "/revoke-lease", NULL, "not JSON");
   assert_true(text_equal_c(revoke->reason, "operator_revoke"));
+}
+
+/* With the handle the operation of the handle, without it that of the fence. */
+static void pairs(void **state) {
+  (void)state;
+  const struct route *first = find("POST", "/v1/executions/" EID "/attempt/complete"), *row = first;
+  void *args;
+  static const char fence[] = "{\"fence\":{\"lease_id\":\"l\",\"lease_epoch\":1,"
+                              "\"attempt_id\":\"a\"},\"attempt_index\":0}";
+  assert_true(route_args(&row, TEXT_LIT("/v1/executions/" EID "/attempt/complete"), ff_text(NULL),
+                         ff_text(fence), &arena, &args, &problem));
+  assert_string_equal(row->op, "complete_execution");
+  const struct ff_complete_execution_args *fenced = args;
+  assert_true(fenced->has_attempt_index);
+  assert_int_equal(fenced->fence.lease_epoch, 1);
+  struct ff_append_frame_args *frame =
+      gather("POST", "/v1/executions/" EID "/attempt/frames", NULL,
+             "{\"payload\":\"aGk=\",\"mode\":{\"best_effort\":{\"ttl_ms\":9}},\"seq\":0}");
+  assert_int_equal(frame->mode, FF_frame_mode_best_effort);
+  assert_int_equal(frame->ttl_ms, 9);
+  assert_true(frame->has_seq);
+  assert_int_equal(frame->bytes.len, 2);
 }
 
 static void assert_refused(const char *method, const char *path, const char *query,
@@ -186,6 +221,7 @@ static int stop(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(every_row_names_what_exists),
                                      cmocka_unit_test(finding), cmocka_unit_test(arguments),
+                                     cmocka_unit_test(pairs),
                                      cmocka_unit_test(bad_arguments)};
   return cmocka_run_group_tests(tests, start, stop);
 }

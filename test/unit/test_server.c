@@ -10,123 +10,7 @@
 
 #include <cmocka.h>
 
-#include "flowfabric/flowfabric.h"
-#include "server/server.h"
-#include "test/lib/wire_client.h"
-
-#define TOKEN "secret-token-of-all-scopes"
-#define READER "reader-token"
-#define WORKER "worker-token"
-#define JSON "Content-Type: application/json\r\n"
-#define EID "{fp:7}:01234567-89ab-7cde-8f00-000000000001"
-
-struct world {
-  struct ff_engine *engine;
-  struct server *server;
-  struct auth auth;
-  struct ff_strs origins;
-  struct ff_str origin_items[2];
-  struct log log;
-  uint16_t port;
-};
-static struct world world;
-
-static enum ff_rc call_engine(void *user, const struct ff_operation *op, const void *args,
-                              void (*done)(void *, enum ff_rc, void *, const struct ff_error *),
-                              void *done_user, struct ff_error *e) {
-  return ff_call_async(user, op, args, done, done_user, e);
-}
-
-static void add_scoped(struct auth *auth, const char *scopes, const char *token) {
-  char line[128], hex[65];
-  uint8_t digest[32];
-  token_digest(ff_text(token), digest);
-  hex_encode(digest, 32, hex);
-  snprintf(line, sizeof line, "%s:%s", scopes, hex);
-  assert_true(auth_add_digest(auth, ff_text(line)));
-}
-
-static void start_with(bool tokens, const struct server_options *wanted) {
-  struct ff_error e;
-  struct ff_open_options options = FF_OPEN_OPTIONS_INIT;
-  struct server_options o = *wanted;
-  struct sockaddr_in *address = (struct sockaddr_in *)&o.address;
-  memset(&world, 0, sizeof world);
-  options.dev_mode = true;
-  assert_int_equal(ff_open("memory:test-server", &options, &world.engine, &e), FF_OK);
-  if (tokens) {
-    auth_add_token(&world.auth, ff_text(TOKEN));
-    add_scoped(&world.auth, "read", READER);
-    add_scoped(&world.auth, "read+submit+work", WORKER);
-  }
-  world.origin_items[0] = ff_text("https://app.example");
-  world.origins = (struct ff_strs){world.origin_items, 1};
-  address->sin_family = AF_INET;
-  address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  o.address_size = sizeof *address;
-  o.backend = (struct backend){world.engine, call_engine};
-  o.label = "memory";
-  o.auth = &world.auth;
-  o.log = &world.log;
-  o.cors_origins = &world.origins;
-  world.server = httpd_start(&o, &e);
-  assert_non_null(world.server);
-  world.port = httpd_port(world.server);
-}
-
-static void stop(void) {
-  httpd_drain(world.server);
-  assert_int_equal(ff_shutdown_prepare(world.engine, 10000, NULL), FF_OK);
-  httpd_stop(world.server, 5000);
-  ff_close(world.engine);
-  auth_fini(&world.auth);
-}
-
-static int open_world(void **state) {
-  (void)state;
-  start_with(false, &(struct server_options)SERVER_OPTIONS_INIT);
-  return 0;
-}
-
-static int guarded_world(void **state) {
-  (void)state;
-  start_with(true, &(struct server_options)SERVER_OPTIONS_INIT);
-  return 0;
-}
-
-static int close_world(void **state) {
-  (void)state;
-  stop();
-  return 0;
-}
-
-/* ---- asking ---- */
-
-static struct wire_reply reply;
-
-/* `method target` with header lines and a body on a connection of its own. */
-static int ask(const char *line, const char *headers, const char *body) {
-  struct buffer request;
-  buffer_init(&request);
-  buffer_printf(&request, "%s HTTP/1.1\r\nHost: localhost\r\n%s", line, headers);
-  if (body) buffer_printf(&request, "Content-Length: %zu\r\n", strlen(body));
-  buffer_printf(&request, "\r\n%s", body ? body : "");
-  int fd = wire_connect(world.port);
-  wire_send(fd, request.ptr, request.len);
-  if (strncmp(line, "HEAD ", 5) == 0) wire_read_head(fd, &reply);
-  else wire_read(fd, &reply);
-  wire_close(fd);
-  buffer_fini(&request);
-  return reply.status;
-}
-
-static void assert_ask(const char *line, const char *headers, const char *body, int status,
-                       const char *part) {
-  int got = ask(line, headers, body);
-  if (got != status || (part && !strstr(reply.text, part)))
-    fail_msg("%s\n%s\n%s\n-> wanted %d with `%s`, got %d:\n%s", line, headers, body ? body : "",
-             status, part ? part : "", got, reply.text);
-}
+#include "test/lib/server_world.h"
 
 static void fixed_routes(void **state) {
   (void)state;
@@ -338,8 +222,6 @@ static void tokens(void **state) {
              NULL, 413, NULL);
 }
 
-#define AS(token) JSON "Authorization: Bearer " token "\r\n"
-
 static void scopes(void **state) {
   (void)state;
   assert_ask("POST /v1/ops/server_time_ms", AS(READER), "{}", 200, NULL);
@@ -389,166 +271,6 @@ static void preflight(void **state) {
   assert_null(strstr(reply.text, "Access-Control"));
 }
 
-/* ---- named routes (07 §1.3, §2) ---- */
-
-#define AT "/v1/executions/" EID
-
-static void compatible_routes(void **state) {
-  (void)state;
-  static const char create[] =
-      "{\"execution_id\":\"" EID "\",\"lane_id\":\"a\",\"namespace\":\"n\","
-      "\"execution_kind\":\"k\",\"input_payload\":[104,105],\"priority\":3,"
-      "\"policy\":{\"max_replay_count\":2},\"now\":1,\"partition_id\":9}";
-  assert_ask("POST /v1/executions", JSON, create, 201,
-             "\r\n\r\n{\"Created\":{\"execution_id\":\"" EID "\",\"public_state\":\"waiting\"}}");
-  assert_ask("POST /v1/executions", JSON, create, 200,
-             "\r\n\r\n{\"Duplicate\":{\"execution_id\":\"" EID "\"}}");
-  assert_ask("GET " AT, "", NULL, 200,
-             "\"priority\":3,\"execution_kind\":\"k\",\"state_vector\":{\"lifecycle_phase\":"
-             "\"runnable\",\"ownership_state\":\"unowned\",\"eligibility_state\":\"eligible_now\"");
-  assert_non_null(strstr(reply.body, "\"created_at\":\"1"));
-  assert_non_null(strstr(reply.body, "\"flow_id\":null,\"blocking_detail\":\""));
-  assert_null(strstr(reply.body, "started_at"));
-  assert_ask("GET /v1/executions/%7Bfp%3a7%7d%3A01234567-89AB-7CDE-8f00-000000000001/state", "",
-             NULL, 200, "\r\n\r\n\"waiting\"");
-  assert_ask("GET /v1/executions?partition=7", "", NULL, 200,
-             "\r\n\r\n{\"executions\":[\"" EID "\"],\"next_cursor\":null}");
-  assert_ask("GET /v1/executions?partition=7&limit=0", "", NULL, 200,
-             "{\"executions\":[],\"next_cursor\":null}");
-  assert_ask("GET /v1/executions", "", NULL, 400, NULL);
-  assert_ask("GET /v1/executions?partition=x", "", NULL, 400, "\"field\":\"partition\"");
-  assert_ask("PUT " AT "/priority", JSON, "{\"new_priority\":5}", 200,
-             "\r\n\r\n{\"Changed\":{\"execution_id\":\"" EID "\"}}");
-  assert_ask("GET " AT "/result", "", NULL, 404, "{\"error\":\"execution result not found");
-  assert_ask("GET " AT "/pending-waitpoints", "", NULL, 200, "\r\n\r\n[]");
-  assert_ask("GET " AT "/waitpoints/01234567-89ab-7cde-8f00-0000000000aa/token", "", NULL, 404,
-             "Cache-Control: no-store\r\n");
-  assert_non_null(
-      strstr(reply.body, "waitpoint token not found (consumed, expired, or unknown id)"));
-  assert_ask("POST " AT "/revoke-lease", "", "any bytes", 200,
-             "\r\n\r\n{\"AlreadySatisfied\":{\"reason\":\"no_active_lease\"}}");
-  assert_ask("POST " AT "/cancel", JSON, "{\"execution_id\":\"{fp:7}:x\",\"reason\":\"r\"}", 400,
-             "{\"error\":\"path execution_id does not match body execution_id\"");
-  assert_ask("POST " AT "/cancel", JSON, "{\"execution_id\":\"" EID "\",\"reason\":\"r\"}", 200,
-             "\r\n\r\n{\"Cancelled\":{\"execution_id\":\"" EID
-             "\",\"public_state\":\"cancelled\"}}");
-  assert_ask("POST " AT "/replay", "", NULL, 200,
-             "\r\n\r\n{\"Replayed\":{\"public_state\":\"waiting\"}}");
-  assert_ask("HEAD " AT "/state", "", NULL, 200, "Content-Length: 9\r\n");
-  assert_string_equal(reply.body, "");
-}
-
-static void claiming_routes(void **state) {
-  (void)state;
-  static const char task[] = "{\"lane_ids\":[\"c\"],\"worker_instance_id\":\"i\","
-                             "\"lease_ttl_ms\":30000}";
-  static const char claim[] = "{\"lane_id\":\"c\",\"worker_instance_id\":\"i\",\"capabilities\":[],"
-                              "\"grant_ttl_ms\":5000}";
-  assert_ask("POST /v1/workers/w/claim", JSON, claim, 204, NULL);
-  assert_string_equal(reply.body, "");
-  assert_ask("POST /v1/workers/w/claim-task", JSON, task, 204, NULL);
-  assert_ask("POST /v1/submit", JSON, "{\"lane_id\":\"c\"}", 201, "{\"Created\":");
-  assert_ask("POST /v1/workers/w/claim", JSON, claim, 200, "\r\n\r\n{\"execution_id\":\"{fp:");
-  assert_non_null(strstr(reply.body, "\"partition_key\":\"{fp:"));
-  assert_ask("POST /v1/workers/a%20b/claim", JSON, claim, 400, "worker_id");
-  assert_ask("POST /v1/submit", JSON, "{\"lane_id\":\"c\"}", 201, NULL);
-  assert_ask("POST /v1/workers/w/claim-task", JSON, task, 200, "\r\n\r\n{\"execution_id\":\"{fp:");
-  assert_non_null(strstr(reply.body, "\"handle\":{\"backend\":\"memory\""));
-}
-
-/* Whatever octets a result has. */
-static void results_are_raw(void **state) {
-  (void)state;
-  char body[2048], *handle, *end;
-  assert_ask("POST /v1/executions", JSON, "{\"execution_id\":\"" EID "\",\"lane_id\":\"r\"}", 201,
-             NULL);
-  assert_ask("POST /v1/ops/claim", JSON,
-             "{\"lane_id\":\"r\",\"worker_id\":\"w\",\"worker_instance_id\":\"i\","
-             "\"lease_ttl_ms\":30000}",
-             200, "{\"Claimed\":{\"handle\":");
-  handle = strstr(reply.text, "{\"backend\"");
-  end = strchr(handle, '}');
-  end[1] = '\0';
-  snprintf(body, sizeof body, "{\"handle\":%s,\"bytes\":\"aGkA/w==\",\"frame_type\":\"delta\"}",
-           handle);
-  char complete[2048];
-  snprintf(complete, sizeof complete, "{\"handle\":%s,\"result_payload\":\"aGkA/w==\"}", handle);
-  assert_ask("POST /v1/ops/append_frame", JSON, body, 200, "\"frame_count\":1");
-  assert_ask("GET " AT "/attempts/0/stream", "", NULL, 200,
-             "\"fields\":{\"encoding\":\"base64\",\"frame_type\":\"delta\"");
-  assert_non_null(strstr(reply.body, "\"payload\":\"aGkA/w==\""));
-  assert_non_null(strstr(reply.body, "}],\"count\":1}"));
-  assert_ask("GET " AT "/attempts/0/stream/tail?after=start", "", NULL, 400, NULL);
-  assert_ask("POST /v1/ops/complete", JSON, complete, 200, "{\"Completed\":");
-  assert_ask("GET " AT "/attempts/0/stream/tail?block_ms=1000", "", NULL, 200,
-             "\"closed_reason\":\"attempt_success\"");
-  assert_ask("GET " AT "/result", "", NULL, 200, "Content-Type: application/octet-stream\r\n");
-  assert_memory_equal(reply.body, "hi\0\xff", 4);
-}
-
-static void other_routes(void **state) {
-  (void)state;
-  assert_ask("POST /v1/executions", JSON, "{\"execution_id\":\"" EID "\",\"lane_id\":\"o\"}", 201,
-             NULL);
-  assert_ask("PUT " AT "/tags", JSON, "{\"tags\":{\"app.a\":\"1\"}}", 200, "\r\n\r\n{\"count\":1}");
-  assert_ask("PUT " AT "/tags/app.b", JSON, "{\"value\":\"2\"}", 200, "\r\n\r\n{\"ok\":true}");
-  assert_ask("GET " AT "/tags", "", NULL, 200,
-             "\r\n\r\n{\"tags\":{\"app.a\":\"1\",\"app.b\":\"2\"}}");
-  assert_ask("GET " AT "/tags/app.b", "", NULL, 200, "\r\n\r\n{\"value\":\"2\"}");
-  assert_ask("GET " AT "/tags/app.c", "", NULL, 200, "\r\n\r\n{\"value\":null}");
-  assert_ask("GET " AT "/tags/bad%20key", "", NULL, 400, "invalid tag key");
-  assert_ask("POST " AT "/hold", JSON, "{}", 200, "{\"Held\":{\"execution_id\":\"" EID "\"");
-  assert_ask("POST " AT "/release-hold", JSON, "{}", 200,
-             "\r\n\r\n{\"Released\":{\"execution_id\":\"" EID "\"}}");
-  assert_ask("POST " AT "/expire", JSON, "{\"phase\":\"execution_deadline\"}", 200,
-             "\r\n\r\n\"NotDue\"");
-  assert_ask("POST " AT "/expire", JSON, "{\"phase\":\"x\"}", 422, "\"field\":\"phase\"");
-  assert_ask("GET /v1/lanes/o", "", NULL, 200,
-             "\r\n\r\n{\"lane_id\":\"o\",\"state\":\"active\",\"registered_at_ms\":");
-  assert_ask("GET /v1/lanes/nope", "", NULL, 404, "\"code\":\"lane_not_found\"");
-  assert_ask("PUT /v1/lanes/o/state", JSON, "{\"state\":\"paused\"}", 200,
-             "{\"Set\":{\"lane_id\":\"o\",\"state\":\"paused\",\"previous_state\":\"active\"}}");
-  assert_ask("GET /v1/lanes", "", NULL, 200, "\"next_cursor\":null}");
-  assert_ask("GET /v1/capabilities", "", NULL, 200,
-             "\r\n\r\n{\"identity\":{\"family\":\"memory\",\"version\":{\"major\":0,\"minor\":1,");
-  assert_non_null(strstr(reply.body, "\"cancel_execution\":true"));
-  assert_ask("GET /v1/time", "", NULL, 200, "\r\n\r\n{\"now_ms\":1");
-  assert_ask("POST /v1/executions/query", JSON, "{\"lane_id\":\"o\"}", 200, "{\"executions\":[{");
-  assert_ask("POST /v1/admin/prepare", "", NULL, 200, "\r\n\r\n\"NoOp\"");
-  assert_ask("POST " AT "/signal", JSON,
-             "{\"waitpoint_id\":\"01234567-89ab-7cde-8f00-0000000000aa\",\"signal_id\":"
-             "\"01234567-89ab-7cde-8f00-0000000000bb\",\"signal_name\":\"s\"}",
-             400, "{\"error\":\"invalid_token: missing_token\",\"code\":\"missing_token\"");
-}
-
-static void misused_routes(void **state) {
-  (void)state;
-  static const char *const missing[] = {"GET " AT, "GET " AT "/state", "POST " AT "/replay",
-                                        "POST " AT "/revoke-lease"};
-  for (size_t i = 0; i < ARRAY_LEN(missing); i++)
-    assert_ask(missing[i], "", NULL, 404, "not found");
-  assert_ask("DELETE " AT, "", NULL, 405, "Allow: GET, HEAD\r\n");
-  assert_ask("PATCH /v1/executions", JSON, "{}", 405, "Allow: GET, HEAD, POST\r\n");
-  assert_ask("GET /v1/executions/nonsense", "", NULL, 400, "execution_id");
-  assert_ask("GET /v1/executions/%ff", "", NULL, 400, "not UTF-8");
-  assert_ask("POST " AT "/cancel", "", "{}", 415, NULL);
-  assert_ask("POST " AT "/cancel", JSON, "{", 400, "invalid JSON: Bad Request");
-  assert_ask("POST " AT "/cancel", JSON, "[]", 422, "invalid JSON: Unprocessable Entity");
-  assert_ask("POST " AT "/cancel", JSON "Content-Length: 65537\r\n", NULL, 413,
-             "{\"error\":\"payload_too_large\",\"limit_bytes\":65536,"
-             "\"route\":\"/v1/executions/{id}/cancel\"}");
-}
-
-static void scopes_of_named_routes(void **state) {
-  (void)state;
-  assert_ask("GET /v1/time", "", NULL, 401, NULL);
-  assert_ask("GET /v1/time", AS(READER), NULL, 200, NULL);
-  assert_ask("POST /v1/submit", AS(READER), "{}", 403, "submit");
-  assert_ask("POST /v1/admin/prepare", AS(WORKER), NULL, 403, "admin");
-  assert_ask("POST " AT "/signal", JSON, "{\"waitpoint_token\":\"k1:00\"}", 400, NULL);
-  assert_ask("POST " AT "/signal", JSON, "{}", 401, NULL);
-}
-
 /* ---- time ---- */
 
 static void send_waiting_claim(int fd) {
@@ -582,13 +304,40 @@ static void waiting_calls(void **state) {
   }
 }
 
+/* 07 H-17: nobody waits for a client that has gone, and no work is claimed for it. The client closes
+ * its sending side alone, so that it sees the answer. */
+static void clients_that_go(void **state) {
+  (void)state;
+  static const char wait[] = "POST /v1/ops/wait_execution HTTP/1.1\r\nHost: localhost\r\n" JSON
+                             "Content-Length: 83\r\n\r\n"
+                             "{\"execution_id\":\"" EID "\",\"timeout_ms\":3600000}";
+  assert_ask("POST /v1/ops/create_execution", JSON,
+             "{\"execution_id\":\"" EID "\",\"lane_id\":\"g\"}", 200, NULL);
+  int waiting = wire_connect(world.port), claiming = wire_connect(world.port);
+  wire_send(waiting, wait, sizeof wait - 1);
+  send_waiting_claim(claiming);
+  wire_end(waiting);
+  wire_end(claiming);
+  wire_read(waiting, &reply);
+  assert_int_equal(reply.status, 200);
+  assert_non_null(strstr(reply.body, "{\"TimedOut\":"));
+  wire_read(claiming, &reply);
+  assert_string_equal(reply.body, "\"None\"");
+  wire_close(waiting);
+  wire_close(claiming);
+  assert_ask("POST /v1/ops/submit", JSON, "{\"lane_id\":\"w\"}", 200, NULL);
+  assert_ask("POST /v1/workers/w/claim-task", JSON,
+             "{\"lane_ids\":[\"w\"],\"worker_instance_id\":\"i\",\"lease_ttl_ms\":1000}", 200,
+             NULL);
+}
+
 static void slow_clients(void **state) {
   (void)state;
   struct server_options o = SERVER_OPTIONS_INIT;
   o.head_ms = 1000;
   o.body_ms = 1000;
   o.idle_ms = 1000;
-  start_with(false, &o);
+  world_start(false, &o);
   static const char head[] = "GET /healthz HTTP/1.1\r\nHost: localh";
   static const char body[] = "POST /v1/ops/ping HTTP/1.1\r\nHost: localhost\r\n" JSON
                              "Content-Length: 10\r\n\r\n{";
@@ -607,7 +356,7 @@ static void slow_clients(void **state) {
   wire_close(slow);
   wire_close(stuck);
   wire_close(silent);
-  stop();
+  world_stop();
 }
 
 /* A head that trickles in is not read for ever: the deadline is the whole head's. */
@@ -615,7 +364,7 @@ static void a_trickling_head(void **state) {
   (void)state;
   struct server_options o = SERVER_OPTIONS_INIT;
   o.head_ms = 1500;
-  start_with(false, &o);
+  world_start(false, &o);
   int fd = wire_connect(world.port);
   static const char start[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
   wire_send(fd, start, sizeof start - 1);
@@ -625,14 +374,14 @@ static void a_trickling_head(void **state) {
   wire_read(fd, &reply);
   assert_int_equal(reply.status, 408);
   wire_close(fd);
-  stop();
+  world_stop();
 }
 
 static void too_many_connections(void **state) {
   (void)state;
   struct server_options o = SERVER_OPTIONS_INIT;
   o.connections = 2;
-  start_with(false, &o);
+  world_start(false, &o);
   int first = wire_connect(world.port), second = wire_connect(world.port);
   static const char get[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
   wire_send(first, get, sizeof get - 1);
@@ -647,13 +396,13 @@ static void too_many_connections(void **state) {
   wire_close(first);
   wire_close(second);
   wire_close(third);
-  stop();
+  world_stop();
 }
 
 /* 07 D-1: what has begun is answered, idle connections end, nobody new comes in. */
 static void draining(void **state) {
   (void)state;
-  start_with(false, &(struct server_options)SERVER_OPTIONS_INIT);
+  world_start(false, &(struct server_options)SERVER_OPTIONS_INIT);
   static const char get[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
   int waiting = wire_connect(world.port), idle = wire_connect(world.port);
   wire_send(idle, get, sizeof get - 1);
@@ -669,7 +418,7 @@ static void draining(void **state) {
   assert_non_null(strstr(reply.text, "Connection: close\r\n"));
   wire_close(waiting);
   wire_close(idle);
-  stop();
+  world_stop();
 }
 
 /* ---- requests that are none ---- */
@@ -706,8 +455,8 @@ static void corpus(void **state) {
 }
 
 int main(void) {
-#define OPEN(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
-#define GUARDED(name) cmocka_unit_test_setup_teardown(name, guarded_world, close_world)
+#define OPEN(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
+#define GUARDED(name) cmocka_unit_test_setup_teardown(name, world_open_guarded, world_close)
   const struct CMUnitTest tests[] = {OPEN(fixed_routes),
                                      OPEN(request_ids),
                                      OPEN(operations),
@@ -722,14 +471,9 @@ int main(void) {
                                      GUARDED(scopes),
                                      GUARDED(credentials),
                                      GUARDED(signals_need_no_bearer),
-                                     OPEN(compatible_routes),
-                                     OPEN(claiming_routes),
-                                     OPEN(results_are_raw),
-                                     OPEN(other_routes),
-                                     OPEN(misused_routes),
-                                     GUARDED(scopes_of_named_routes),
                                      GUARDED(preflight),
                                      OPEN(waiting_calls),
+                                     OPEN(clients_that_go),
                                      cmocka_unit_test(slow_clients),
                                      cmocka_unit_test(a_trickling_head),
                                      cmocka_unit_test(too_many_connections),
