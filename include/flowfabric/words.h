@@ -79,6 +79,10 @@ extern "C" {
 #define FF_WORDS_on_satisfied(X) X(none) X(cancel_remaining) X(let_run)
 #define FF_WORDS_edge_group_state(X) X(pending) X(satisfied) X(impossible) X(cancelled)
 #define FF_WORDS_sibling_cancel_reason(X) X(none) X(sibling_quorum_satisfied) X(sibling_quorum_impossible)
+/* What why answers: who or what an execution waits for. */
+#define FF_WORDS_why_reason(X)                                                                                     \
+  X(none) X(ended) X(running) X(lease_lost) X(granted) X(claimable) X(behind_others) X(lane_closed) X(delayed)     \
+  X(retry_backoff) X(suspended) X(dependencies) X(budget) X(quota) X(capability) X(held)
 /* What a successful call answers; each operation documents the few it can give. */
 #define FF_WORDS_outcome(X)                                                                                        \
   X(none) X(ok) X(created) X(duplicate) X(claimed) X(completed) X(retry_scheduled) X(terminal_failed)              \
@@ -92,15 +96,49 @@ extern "C" {
   X(added) X(already_member) X(staged) X(already_applied) X(satisfied) X(impossible) X(already_resolved)           \
   X(sremmed_stale) X(completed_drain) X(no_op)
 
-#define FF_WORD_ENUMS(X)                                                                                           \
-  X(lifecycle_phase) X(ownership_state) X(eligibility_state) X(blocking_reason) X(terminal_outcome)                \
-  X(attempt_state) X(public_state) X(attempt_lifecycle) X(attempt_type) X(lane_state) X(failure_class)             \
-  X(handle_kind) X(backend) X(grant_kind) X(expire_phase) X(lease_event) X(operator_event) X(revoked_by)           \
-  X(receipt_op) X(stream_close) X(frame_kind) X(frame_mode) X(tail_visibility) X(waitpoint_state)                  \
-  X(resume_trigger) X(signal_effect) X(signal_delivery) X(waitpoint_kind) X(worker_event)                          \
-  X(flow_state) X(flow_public_state)                                                                               \
-  X(flow_cancel_policy) X(dependency_kind) X(satisfaction_condition) X(edge_resolution) X(edge_state)              \
-  X(edge_policy) X(on_satisfied) X(edge_group_state) X(sibling_cancel_reason) X(outcome)
+#define FF_WORD_ENUMS(X) \
+  X(lifecycle_phase) \
+  X(ownership_state) \
+  X(eligibility_state) \
+  X(blocking_reason) \
+  X(terminal_outcome) \
+  X(attempt_state) \
+  X(public_state) \
+  X(attempt_lifecycle) \
+  X(attempt_type) \
+  X(lane_state) \
+  X(failure_class) \
+  X(handle_kind) \
+  X(backend) \
+  X(grant_kind) \
+  X(expire_phase) \
+  X(lease_event) \
+  X(operator_event) \
+  X(revoked_by) \
+  X(receipt_op) \
+  X(stream_close) \
+  X(frame_kind) \
+  X(frame_mode) \
+  X(tail_visibility) \
+  X(waitpoint_state) \
+  X(resume_trigger) \
+  X(signal_effect) \
+  X(signal_delivery) \
+  X(waitpoint_kind) \
+  X(worker_event) \
+  X(flow_state) \
+  X(flow_public_state) \
+  X(flow_cancel_policy) \
+  X(dependency_kind) \
+  X(satisfaction_condition) \
+  X(edge_resolution) \
+  X(edge_state) \
+  X(edge_policy) \
+  X(on_satisfied) \
+  X(edge_group_state) \
+  X(sibling_cancel_reason) \
+  X(why_reason) \
+  X(outcome)
 
 /* enum ff_lifecycle_phase { FF_lifecycle_phase_submitted, … , FF_lifecycle_phase_COUNT } and so on for each. */
 #define FF_WORD_VALUE_lifecycle_phase(w) FF_lifecycle_phase_##w,
@@ -129,8 +167,8 @@ extern "C" {
 #define FF_WORD_VALUE_waitpoint_state(w) FF_waitpoint_state_##w,
 #define FF_WORD_VALUE_resume_trigger(w) FF_resume_trigger_##w,
 #define FF_WORD_VALUE_signal_effect(w) FF_signal_effect_##w,
-#define FF_WORD_VALUE_waitpoint_kind(w) FF_waitpoint_kind_##w,
 #define FF_WORD_VALUE_signal_delivery(w) FF_signal_delivery_##w,
+#define FF_WORD_VALUE_waitpoint_kind(w) FF_waitpoint_kind_##w,
 #define FF_WORD_VALUE_worker_event(w) FF_worker_event_##w,
 #define FF_WORD_VALUE_flow_state(w) FF_flow_state_##w,
 #define FF_WORD_VALUE_flow_public_state(w) FF_flow_public_state_##w,
@@ -143,6 +181,7 @@ extern "C" {
 #define FF_WORD_VALUE_on_satisfied(w) FF_on_satisfied_##w,
 #define FF_WORD_VALUE_edge_group_state(w) FF_edge_group_state_##w,
 #define FF_WORD_VALUE_sibling_cancel_reason(w) FF_sibling_cancel_reason_##w,
+#define FF_WORD_VALUE_why_reason(w) FF_why_reason_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,
 #define FF_WORD_ENUM(e) enum ff_##e { FF_WORDS_##e(FF_WORD_VALUE_##e) FF_##e##_COUNT };
 FF_WORD_ENUMS(FF_WORD_ENUM)

@@ -119,6 +119,66 @@ const struct cli_verb cli_verb_get = {
     .run = run_get,
 };
 
+/* ---- why ---- */
+
+static void show_blocker(const struct ff_blocker *b) {
+  char id[160], detail[1024], until[32] = "", count[48] = "", line[1400];
+  if (b->limit) snprintf(count, sizeof(count), " %" PRIu64 "/%" PRIu64, b->current, b->limit);
+  else if (b->current) snprintf(count, sizeof(count), " %" PRIu64, b->current);
+  cli_line(b->id, id, sizeof(id));
+  cli_line(b->detail, detail, sizeof(detail));
+  if (b->until) cli_time_text(b->until, until);
+  snprintf(line, sizeof(line), "%s%s%s%s%s%s", id, b->id.len && b->detail.len ? " " : "", detail,
+           count, b->until ? " until " : "", until);
+  char kind[32];
+  cli_show(stdout, cli_line(b->kind, kind, sizeof(kind)), line);
+}
+
+static void show_why(const struct ff_why_result *found) {
+  char sentence[4096];
+  puts(cli_line(found->sentence, sentence, sizeof(sentence)));
+  cli_show(stdout, "state", ff_word(FF_WORD_public_state, found->public_state));
+  cli_show(stdout, "reason", ff_word(FF_WORD_why_reason, found->reason));
+  show_time("until", found->until);
+  for (size_t i = 0; i < found->blockers.count; i++) show_blocker(&found->blockers.items[i]);
+}
+
+static int run_why(struct cli *cli, int argc, char **argv) {
+  struct cli_args args;
+  cli_args_init(&args, cli, argc, argv);
+  int code = cli_args_next(&args);
+  if (code != CLI_ARGS_END) return cli_args_stop(code);
+  code = open_for_one(cli, &args);
+  if (code != CLI_OK) return code;
+  struct ff_error error = {0};
+  struct ff_why_args call = FF_ARGS(why);
+  struct ff_why_result found;
+  call.execution_id = ff_text(args.words[0]);
+  if (ff_why(cli->engine, &call, &found, &error) != FF_OK)
+    return cli_fail_about(cli, args.words[0], &error);
+  if (found.outcome == FF_outcome_none) {
+    code = cli_missing(cli, args.words[0]);
+  } else if (cli->format == CLI_TABLE) {
+    show_why(&found);
+  } else {
+    cli_json_struct(stdout, ff_operation_find(ff_text("why"))->result, &found);
+    putchar('\n');
+  }
+  ff_clear(&found);
+  return code;
+}
+
+const struct cli_verb cli_verb_why = {
+    .name = "why",
+    .summary = "say why an execution is not running",
+    .usage = "why EID",
+    .examples = "ff why {fp:7}:550e8400-e29b-41d4-a716-446655440000\n"
+                "ff why EID -o json | jq -r .sentence",
+    .notes = "Judged by the code that decides claims: its place in the lane, who holds it,\n"
+             "what it waits for and until when.",
+    .run = run_why,
+};
+
 static void add_attempt(struct cli_table *table, const struct ff_attempt *a) {
   char index[16], started[32], took[32] = "", worker[64], why[512];
   snprintf(index, sizeof(index), "%" PRIu32, a->attempt_index);

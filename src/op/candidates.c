@@ -70,9 +70,8 @@ static enum ff_rc heads_open(struct candidates *c, struct ff_str lane_id,
   return FF_OK;
 }
 
-static bool lane_gives_work(const struct lane *lane) {
-  return !lane || lane->lane_state == FF_lane_state_active ||
-         lane->lane_state == FF_lane_state_draining;
+bool lane_state_gives_work(enum ff_lane_state state) {
+  return state == FF_lane_state_active || state == FF_lane_state_draining;
 }
 
 enum ff_rc candidates_open(struct tx *tx, struct ff_str lane_id, struct ff_str capabilities,
@@ -80,7 +79,7 @@ enum ff_rc candidates_open(struct tx *tx, struct ff_str lane_id, struct ff_str c
   *c = (struct candidates){.tx = tx, .expect = expect};
   const struct lane *lane = NULL;
   TRY(tx_get_lane(tx, &(struct lane){.lane_id = lane_id}, &lane));
-  if (!lane_gives_work(lane)) return FF_OK;
+  if (lane && !lane_state_gives_work((enum ff_lane_state)lane->lane_state)) return FF_OK;
   TRY(heads_open(c, lane_id, &capabilities));
   return c->missing ? FF_MISS : FF_OK;
 }

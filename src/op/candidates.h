@@ -32,6 +32,8 @@ struct candidates {
 void candidates_declare(struct declare *, struct ff_str lane_id, const struct ff_str *capabilities,
                         uint32_t expect);
 
+/* Whether claims find anything in a lane of that state (06 E.1). */
+bool lane_state_gives_work(enum ff_lane_state);
 /* For a worker: a paused or disabled lane gives an empty walk (06 E.1). capabilities is sorted CSV.
  * FF_MISS only after everything the walk begins with has been asked for. */
 enum ff_rc candidates_open(struct tx *, struct ff_str lane_id, struct ff_str capabilities,

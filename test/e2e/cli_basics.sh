@@ -25,6 +25,12 @@ expect 0 submit copy --payload @payload --delay 1h
 delayed=$(cat out)
 expect 0 get "$delayed" -o json
 equal "$(json out '["public_state"]')" delayed
+expect 0 why "$id"
+has out 'it is next in lane images: no worker has asked for work there'
+expect 0 why "$delayed"
+has out 'eligible in 59 min'
+expect 0 why "$delayed" -o json
+equal "$(json out '["reason"]')" delayed
 expect 0 list
 equal "$(lines out)" 4 'lines of the table'
 expect 0 list -o json
@@ -151,7 +157,7 @@ for shell in bash zsh fish; do
   has out submit
   if command -v $shell >/dev/null; then $shell -n out || fail "$shell does not parse its completion"; fi
 done
-for verb in run submit get list events attempts wait result cancel replay suspended signal approve token secret lanes doctor ops call completion version help; do
+for verb in run submit get why list events attempts wait result cancel replay suspended signal approve token secret lanes doctor ops call completion version help; do
   expect 0 help $verb
   has out Usage
   [ $verb = help ] || expect 0 $verb --help

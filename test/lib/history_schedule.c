@@ -136,6 +136,7 @@ DRAW(set_execution_tags) {
 /* ---- reads ---- */
 
 DRAW_BY_ID(describe_execution, BELIEF_NONE)
+DRAW_BY_ID(why, BELIEF_NONE)
 DRAW_BY_ID(read_execution_state, BELIEF_NONE)
 DRAW_BY_ID(read_execution_info, BELIEF_NONE)
 DRAW_BY_ID(read_execution_context, BELIEF_NONE)
@@ -240,6 +241,7 @@ static const struct draw draws[] = {
     {OP_set_execution_tag, 2, DRAW_ANY, draw_set_execution_tag},
     {OP_set_execution_tags, 2, DRAW_ANY, draw_set_execution_tags},
     {OP_describe_execution, 3, DRAW_READ, draw_describe_execution},
+    {OP_why, 2, DRAW_READ, draw_why},
     {OP_read_execution_state, 1, DRAW_READ, draw_read_execution_state},
     {OP_read_execution_info, 2, DRAW_READ, draw_read_execution_info},
     {OP_read_execution_context, 2, DRAW_READ, draw_read_execution_context},
