@@ -18,6 +18,8 @@ extern "C" {
 /* One thing that must change, or that was looked at. What a member means depends on the kind; an
  * absent one is empty or 0.
  *   capability   id: a required token
+ *   worker       id: the instance of a live worker that has all of them, 16 at most; until: when its
+ *                registration ends unless it is heard of
  *   lease        id: the worker instance that holds it; until: when it expires
  *   grant        id: the worker it was given to; until: when it expires
  *   waitpoint    id: the waitpoint; detail: its key; current: the signals it holds

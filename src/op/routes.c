@@ -53,15 +53,9 @@ static enum ff_rc load_workers(struct tx *tx, const struct worker ***out, uint32
   return FF_OK;
 }
 
-static bool can_take(const struct worker *w, const struct execution *x) {
-  return text_equal(w->namespace_, worker_namespace(x->namespace_)) &&
-         worker_serves(w, x->lane_id) &&
-         capabilities_cover(w->capabilities, x->required_capabilities);
-}
-
 static bool anybody_can(const struct worker **workers, uint32_t count, const struct execution *x) {
   for (uint32_t i = 0; i < count; i++)
-    if (can_take(workers[i], x)) return true;
+    if (worker_can_take(workers[i], x)) return true;
   return false;
 }
 

@@ -7,10 +7,11 @@
 #include "op/candidates.h"
 #include "op/read.h"
 #include "op/suspension.h"
+#include "op/worker.h"
 
 #include "flowfabric/why.h"
 
-enum { AHEAD_MAX = 1000, BLOCKERS_MAX = 512 };
+enum { AHEAD_MAX = 1000, BLOCKERS_MAX = 512, CAPABLE_MAX = 16 };
 
 READ_TAKES_ID(why);
 
@@ -58,7 +59,8 @@ static struct ff_str in_time(const struct inquiry *q, int64_t at) {
                       (long long)(s / 60 % 60));
 }
 
-static void list_capabilities(struct inquiry *q) {
+/* WY-7: the required capabilities, and the live workers that have them all. Says how many. */
+static enum ff_rc list_capabilities(struct inquiry *q, struct ff_str *who) {
   struct ff_str rest = q->x->required_capabilities;
   while (rest.len) {
     const char *comma = memchr(rest.ptr, ',', rest.len);
@@ -67,6 +69,26 @@ static void list_capabilities(struct inquiry *q) {
     size_t step = comma ? len + 1 : len;
     rest = text_of(rest.ptr + step, rest.len - step);
   }
+  *who = TEXT_LIT("");
+  if (!q->x->required_capabilities.len) return FF_OK;
+  struct worker from = {.namespace_ = worker_namespace(q->x->namespace_)};
+  struct tx_scan scan;
+  uint32_t capable = 0;
+  TRY(tx_scan_open(q->tx, INDEX_worker_by_namespace, &from, false, WORKERS_PAGE_MAX, &scan));
+  for (uint32_t seen = 0; seen < WORKERS_EXAMINED_MAX; seen++) {
+    const void *record = NULL;
+    TRY(tx_scan_next(&scan, &record));
+    const struct worker *w = record;
+    if (!w) break;
+    if (!worker_is_live(w, tx_now(q->tx)) || !worker_can_take(w, q->x)) continue;
+    if (++capable > CAPABLE_MAX) continue;
+    struct ff_blocker *b = blocker(q, "worker");
+    b->id = w->worker_instance_id;
+    b->until = w->expires_at;
+  }
+  *who = capable ? arena_printf(tx_arena(q->tx), " (%u registered)", capable)
+                 : TEXT_LIT(" (none is registered)");
+  return FF_OK;
 }
 
 /* ---- not waiting, or in somebody's hands ---- */
@@ -170,8 +192,9 @@ static enum ff_rc why_eligible(struct inquiry *q) {
   const struct execution *x = q->x;
   struct ff_why_result *r = q->r;
   if (x->grant_expires_at > tx_now(q->tx)) return why_granted(q);
+  struct ff_str who;
   TRY(count_ahead(q));
-  list_capabilities(q);
+  TRY(list_capabilities(q, &who));
   if (!lane_state_gives_work((enum ff_lane_state)r->lane_state)) {
     SAY(q, lane_closed, 0, "its lane %.*s is %s: set_lane_state opens it", TEXT(x->lane_id),
         ff_word(FF_WORD_lane_state, r->lane_state));
@@ -179,12 +202,12 @@ static enum ff_rc why_eligible(struct inquiry *q) {
   }
   struct ff_str needs = x->required_capabilities;
   if (r->ahead)
-    SAY(q, behind_others, 0, "%u%s of lane %.*s go first; it needs a worker there%s%.*s", r->ahead,
-        r->ahead_or_more ? " or more" : "", TEXT(x->lane_id), needs.len ? " that has " : "",
-        TEXT(needs));
+    SAY(q, behind_others, 0, "%u%s of lane %.*s go first; it needs a worker there%s%.*s%.*s",
+        r->ahead, r->ahead_or_more ? " or more" : "", TEXT(x->lane_id),
+        needs.len ? " that has " : "", TEXT(needs), TEXT(who));
   else
-    SAY(q, claimable, 0, "it is next in lane %.*s: no worker%s%.*s has asked for work there",
-        TEXT(x->lane_id), needs.len ? " that has " : "", TEXT(needs));
+    SAY(q, claimable, 0, "it is next in lane %.*s: no worker%s%.*s has asked for work there%.*s",
+        TEXT(x->lane_id), needs.len ? " that has " : "", TEXT(needs), TEXT(who));
   return FF_OK;
 }
 
@@ -208,6 +231,7 @@ static enum ff_rc why_blocked(struct inquiry *q) {
   const struct execution *x = q->x;
   struct ff_str detail = x->blocking_detail;
   const char *colon = detail.len ? ": " : "";
+  struct ff_str who;
   switch ((enum ff_eligibility_state)x->eligibility_state) {
     case FF_eligibility_state_blocked_by_dependencies:
       SAY(q, dependencies, 0, "it waits for what it depends on%s%.*s", colon, TEXT(detail));
@@ -219,9 +243,9 @@ static enum ff_rc why_blocked(struct inquiry *q) {
       SAY(q, quota, 0, "its quota is used up%s%.*s", colon, TEXT(detail));
       break;
     case FF_eligibility_state_blocked_by_route:
-      list_capabilities(q);
-      SAY(q, capability, 0, "no worker had what it needs (%.*s)%s%.*s",
-          TEXT(x->required_capabilities), colon, TEXT(detail));
+      TRY(list_capabilities(q, &who));
+      SAY(q, capability, 0, "no worker had what it needs: %.*s%.*s", TEXT(x->required_capabilities),
+          TEXT(who));
       break;
     default:
       SAY(q, held, 0, "it is held (%s)%s%.*s: release_hold lets it go",

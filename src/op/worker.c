@@ -57,6 +57,12 @@ bool worker_serves(const struct worker *w, struct ff_str lane_id) {
   return false;
 }
 
+bool worker_can_take(const struct worker *w, const struct execution *x) {
+  return text_equal(w->namespace_, worker_namespace(x->namespace_)) &&
+         worker_serves(w, x->lane_id) &&
+         capabilities_cover(w->capabilities, x->required_capabilities);
+}
+
 /* ---- what the three have in common ---- */
 
 static enum ff_rc check_key(struct ff_str namespace_, struct ff_str instance,

@@ -4,7 +4,7 @@
 #ifndef OP_WORKER_H
 #define OP_WORKER_H
 
-#include "op/op.h"
+#include "op/execution.h"
 
 enum { WORKERS_PAGE_MAX = 1000, WORKERS_EXAMINED_MAX = 10000 };
 
@@ -17,5 +17,7 @@ static inline struct ff_str worker_namespace(struct ff_str namespace_) {
   return text_present(namespace_) ? namespace_ : TEXT_LIT("");
 }
 bool worker_serves(const struct worker *, struct ff_str lane_id);
+/* One worker offers everything: its namespace, its lane, every capability (06 BG-63). */
+bool worker_can_take(const struct worker *, const struct execution *);
 
 #endif
