@@ -1,7 +1,10 @@
 /*
- * What stores make the answer of a scan with. Part of every module too: must need nothing but base.
+ * What stores make the answer of a scan with. Part of every module too: must need nothing but base
+ * and record.
  */
 #include "store/store.h"
+
+#include "base/error.h"
 
 /* The capacity of a growing array is the power of two that holds its count: a limit may be far above
  * what there is. */
@@ -37,4 +40,20 @@ enum ff_rc store_scan_step_over(struct store_scan *s, const struct ff_error *why
   s->unreadable = grow(s->unreadable, s->unreadable_count, sizeof *s->unreadable, arena);
   s->unreadable[s->unreadable_count++] = store_error_keep(why, arena);
   return FF_OK;
+}
+
+enum ff_rc store_corrupt(enum record_kind kind, const void *record, const char *field,
+                         const char *problem, struct ff_error *e) {
+  const struct record_info *info = &record_infos[kind];
+  enum ff_rc rc =
+      error_field(e, FF_CODE_corruption, field, "%s: %s: %s", info->name, field, problem);
+  struct buffer key;
+  buffer_init(&key);
+  for (unsigned i = 0; i < info->key_count; i++) {
+    if (i) buffer_append_char(&key, '/');
+    field_print(&info->fields[i], record, &key);
+  }
+  error_context(e, "row", "%.*s", (int)key.len, key.ptr);
+  buffer_fini(&key);
+  return rc;
 }

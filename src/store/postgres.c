@@ -65,7 +65,7 @@ static void idle(struct store_session *session, bool *more) {
 
 static void close_store(struct store *store) {
   struct postgres_store *s = postgres_store_of(store);
-  postgres_registry_remove(s);
+  hints_free(s->hints);
   PQfinish(s->spare);
   PQfinish(s->guard);
   pthread_mutex_destroy(&s->spare_lock);
@@ -108,9 +108,9 @@ static enum ff_rc open_store(struct ff_str url, const struct store_options *opti
   s->visitor = options->visitor;
   s->fingerprint = postgres_schema_fingerprint(s->target.schema);
   pthread_mutex_init(&s->spare_lock, NULL);
+  s->hints = hints_new(&s->base, &postgres_hints_link, s->target.shown, s->target.schema);
   rc = postgres_connect(s, &s->spare, e);
   if (!rc) rc = postgres_look(s, s->spare, e);
-  postgres_registry_add(s);
   if (rc) close_store(&s->base);
   else *out = &s->base;
   return rc;

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/error.h"
+#include "store/hints.h"
 #include "store/store.h"
 
 #include <libpq-fe.h>
@@ -96,13 +97,6 @@ Oid postgres_type_oid(const struct field *f);
 int64_t postgres_lock_key(const char *schema, const char *what);
 
 /* ---- stores and sessions ---- */
-struct postgres_listener {
-  struct postgres_listener *next;
-  store_hint_fn fn;
-  void *user;
-};
-struct postgres_hints; /* postgres_hint.c: the connection that listens and tells others */
-
 struct postgres_store {
   struct store base; /* first: the vtable casts back */
   struct postgres_target target;
@@ -115,9 +109,7 @@ struct postgres_store {
   PGconn *spare;                /* the connection that opening made, for the first session */
   PGconn *guard;                /* keeps engines out (others) */
   bool visitor;
-  struct postgres_listener *listeners; /* under the registry lock of postgres_hint.c */
-  struct postgres_hints *hints;
-  struct postgres_store *next_open;
+  struct hints *hints;
 };
 
 #define POSTGRES_PIPE_MAX 512
@@ -255,7 +247,6 @@ enum ff_rc postgres_listen(struct store *, store_hint_fn, void *user, struct ff_
 void postgres_unlisten(struct store *, void *user);
 void postgres_notify(struct store *, const void *sender_user, const struct store_hint *hints,
                      uint32_t count);
-void postgres_registry_add(struct postgres_store *s);
-void postgres_registry_remove(struct postgres_store *s);
+extern const struct hints_link postgres_hints_link;
 
 #endif

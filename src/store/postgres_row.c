@@ -261,23 +261,6 @@ static const char *load_field(const PGresult *r, int row, int column, const stru
   return sql_load_number(f, n, at);
 }
 
-/* `row` is where an operator finds it: the key, as far as it was read. */
-static enum ff_rc corrupt(enum record_kind kind, const void *record, const char *field,
-                          const char *problem, struct ff_error *e) {
-  const struct record_info *info = &record_infos[kind];
-  enum ff_rc rc =
-      error_field(e, FF_CODE_corruption, field, "%s: %s: %s", info->name, field, problem);
-  struct buffer key;
-  buffer_init(&key);
-  for (unsigned i = 0; i < info->key_count; i++) {
-    if (i) buffer_append_char(&key, '/');
-    field_print(&info->fields[i], record, &key);
-  }
-  error_context(e, "row", "%.*s", (int)key.len, key.ptr);
-  buffer_fini(&key);
-  return rc;
-}
-
 enum ff_rc postgres_row_load(const PGresult *r, int row, int column, enum record_kind kind,
                              struct arena *arena, const void **out, struct ff_error *e) {
   const struct postgres_layout *l = postgres_layout(kind);
@@ -286,20 +269,20 @@ enum ff_rc postgres_row_load(const PGresult *r, int row, int column, enum record
   if (!l->log) {
     int64_t version = 0;
     if (!PQgetisnull(r, row, column)) version = postgres_get_i64(PQgetvalue(r, row, column));
-    if (version <= 0) return corrupt(kind, record, "version", "out of range", e);
+    if (version <= 0) return store_corrupt(kind, record, "version", "out of range", e);
     head->version = (uint64_t)version;
     column++;
   }
   for (unsigned i = 0; i < l->hot_count; i++, column++) {
     const char *problem = load_field(r, row, column, l->hot[i], record, arena);
-    if (problem) return corrupt(kind, record, l->hot[i]->name, problem, e);
+    if (problem) return store_corrupt(kind, record, l->hot[i]->name, problem, e);
   }
   if (record_infos[kind].has_cold && !PQgetisnull(r, row, column)) {
     struct ff_str cold =
         text_of(PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column));
     const char *bad = "cold";
     if (!record_cold_decode(kind, cold, record, arena, &bad))
-      return corrupt(kind, record, bad, "does not parse", e);
+      return store_corrupt(kind, record, bad, "does not parse", e);
   }
   *out = record;
   return FF_OK;

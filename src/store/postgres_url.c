@@ -4,32 +4,12 @@
  * Messages never show a URL: it may hold a password.
  */
 #include "store/postgres_impl.h"
+#include "store/url.h"
 
 #include <stdlib.h>
 
 #define PARAMETERS_ACCEPTED \
   "schema, mode, writers, statement_timeout_ms, idle_in_transaction_timeout_ms and those of libpq"
-
-/* Percent-decoded into out; false when it does not fit or is malformed. */
-static bool decode(struct ff_str text, char *out, size_t size) {
-  static const char digits[] = "0123456789abcdef";
-  size_t n = 0;
-  for (size_t i = 0; i < text.len; i++) {
-    char c = text.ptr[i];
-    if (c == '%') {
-      if (i + 2 >= text.len) return false;
-      const char *high = strchr(digits, text.ptr[i + 1] | 0x20),
-                 *low = strchr(digits, text.ptr[i + 2] | 0x20);
-      if (!high || !low || !*high || !*low) return false;
-      c = (char)((high - digits) * 16 + (low - digits));
-      i += 2;
-    }
-    if (c == '\0' || n + 1 >= size) return false;
-    out[n++] = c;
-  }
-  out[n] = '\0';
-  return true;
-}
 
 static bool is_libpq_parameter(struct ff_str key) {
   PQconninfoOption *all = PQconndefaults();
@@ -54,7 +34,7 @@ static enum ff_rc take_number(struct ff_str key, struct ff_str value, int64_t mi
 
 static enum ff_rc take_schema(struct ff_str value, struct postgres_target *out,
                               struct ff_error *e) {
-  if (decode(value, out->schema, sizeof out->schema) && out->schema[0] &&
+  if (url_decode(value, out->schema, sizeof out->schema) && out->schema[0] &&
       text_is_utf8(ff_text(out->schema)) && strncmp(out->schema, "pg_", 3) != 0)
     return FF_OK;
   return error_field(e, FF_CODE_config, "url",
@@ -98,15 +78,9 @@ static enum ff_rc take_query(struct ff_str url, struct postgres_target *t, struc
   size_t base = mark ? (size_t)(mark - url.ptr) : url.len;
   buffer_append(rest, url.ptr, base);
   char glue = '?';
-  for (size_t at = base + 1; at < url.len;) {
-    const char *start = url.ptr + at;
-    const char *amp = memchr(start, '&', url.len - at);
-    struct ff_str pair = text_of(start, amp ? (size_t)(amp - start) : url.len - at);
-    at += pair.len + 1;
-    const char *equals = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
-    struct ff_str key = text_of(pair.ptr, equals ? (size_t)(equals - pair.ptr) : pair.len);
-    struct ff_str value = text_of(pair.ptr + pair.len, 0);
-    if (equals) value = text_of(equals + 1, pair.len - key.len - 1);
+  struct ff_str query = mark ? text_of(mark + 1, url.len - base - 1) : text_of(NULL, 0);
+  struct ff_str pair, key, value;
+  while (url_parameter(&query, &pair, &key, &value)) {
     bool ours;
     enum ff_rc rc = take_parameter(key, value, t, &ours, e);
     if (rc) return rc;

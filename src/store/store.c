@@ -11,6 +11,9 @@
 static const struct store_module_name postgres = {
     "postgres", "PostgreSQL", "PostgreSQL's client library libpq (Debian: libpq5)"};
 
+static const struct store_module_name valkey = {
+    "valkey", "Valkey", "hiredis and OpenSSL (Debian: libhiredis0.14, libssl3)"};
+
 /* Stores that are compiled in have `open`, the others a module. */
 static const struct {
   const char *scheme;
@@ -20,10 +23,15 @@ static const struct {
 } schemes[] = {{"memory", store_memory_open, NULL},
                {"sqlite", store_sqlite_open, NULL},
                {"postgres", NULL, &postgres},
-               {"postgresql", NULL, &postgres}};
+               {"postgresql", NULL, &postgres},
+               {"valkey", NULL, &valkey},
+               {"valkeys", NULL, &valkey},
+               {"redis", NULL, &valkey},
+               {"rediss", NULL, &valkey}};
 
-#define SCHEMES_ACCEPTED \
-  "memory:[<name>], sqlite:<path>, postgres://<user>@<host>/<database> and http://<host>:<port>"
+#define SCHEMES_ACCEPTED                                                  \
+  "memory:[<name>], sqlite:<path>, postgres://<user>@<host>/<database>, " \
+  "valkey://<host>[:<port>], redis://<host>[:<port>] and http://<host>:<port>"
 
 enum ff_rc store_open(struct ff_str url, const struct store_options *options, struct store **out,
                       struct ff_error *e) {

@@ -213,6 +213,11 @@ enum ff_rc store_scan_step_over(struct store_scan *, const struct ff_error *why,
 /* A copy in the arena, NULL of NULL. */
 const struct ff_error *store_error_keep(const struct ff_error *, struct arena *);
 
+/* The error of a row that does not parse; its key, as far as it was read, tells an operator where it
+ * is. */
+enum ff_rc store_corrupt(enum record_kind, const void *record, const char *field,
+                         const char *problem, struct ff_error *);
+
 /* Checked calls: in debug builds they verify the arguments against the contract (keys set, limits >
  * 0, versions step up). */
 void store_close(struct store *); /* NULL is fine */

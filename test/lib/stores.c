@@ -1,62 +1,76 @@
 /*
  * The table of stores, their places and their servers. Files are below $TMPDIR or /tmp; a place in
- * PostgreSQL is a schema.
+ * PostgreSQL is a schema, in Valkey and Redis a prefix.
  */
 #include "test/lib/stores.h"
 
 #include "base/base.h"
+#include "store/valkey_impl.h"
 #include "test/lib/servers.h"
 
+#include <hiredis/hiredis.h>
 #include <libpq-fe.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum place { IN_MEMORY, IN_FILE, IN_POSTGRES };
+enum place { IN_MEMORY, IN_FILE, IN_POSTGRES, IN_VALKEY };
 static const struct {
   const char *name;
   enum place place;
-} stores[TEST_STORES] = {{"memory", IN_MEMORY}, {"sqlite", IN_FILE}, {"postgres", IN_POSTGRES}};
+  enum server_kind server;
+  const char *given; /* the variable that names a server which runs already */
+} stores[TEST_STORES] = {{"memory", IN_MEMORY, SERVER_KINDS, ""},
+                         {"sqlite", IN_FILE, SERVER_KINDS, ""},
+                         {"postgres", IN_POSTGRES, SERVER_POSTGRES, "FF_TEST_POSTGRES"},
+                         {"valkey", IN_VALKEY, SERVER_VALKEY, "FF_TEST_VALKEY"},
+                         {"redis", IN_VALKEY, SERVER_REDIS, "FF_TEST_REDIS"}};
 
 const char *test_store(size_t index) { return index < TEST_STORES ? stores[index].name : NULL; }
-bool test_store_is_server(size_t index) { return stores[index].place == IN_POSTGRES; }
+const char *test_store_backend(size_t index) {
+  return stores[index].place == IN_VALKEY ? "valkey" : stores[index].name;
+}
+bool test_store_is_server(size_t index) { return stores[index].server != SERVER_KINDS; }
 
 /* ---- servers ---- */
 
-static struct server postgres;
+static struct server running[SERVER_KINDS];
 static pid_t owner;
 
-static void stop_postgres(void) {
-  if (getpid() == owner) server_stop(&postgres);
+static void stop_servers(void) {
+  for (int kind = 0; kind < SERVER_KINDS && getpid() == owner; kind++)
+    if (running[kind].url[0]) server_stop(&running[kind]);
 }
 
-/* The server runs without fsync, which the store takes with consent only. */
-static const char *postgres_url(void) {
-  const char *given = getenv("FF_TEST_POSTGRES");
+static const char *given_url(size_t index) {
+  const char *given = getenv(stores[index].given);
+  return given && *given ? given : NULL;
+}
+
+/* PostgreSQL runs without fsync, which the store takes with consent only. */
+static const char *server_url(size_t index) {
   setenv("FF_DEV_MODE", "1", 1);
   setenv("FF_MODULE_DIR", FF_MODULES_BUILT, 0);
-  if (given && *given) return given;
-  if (!owner) {
-    if (!server_start(&postgres, SERVER_POSTGRES)) {
-      fprintf(stderr, "%s\n", postgres.reason);
-      exit(1);
-    }
-    owner = getpid();
-    atexit(stop_postgres);
+  if (given_url(index)) return given_url(index);
+  struct server *s = &running[stores[index].server];
+  if (!s->url[0] && !server_start(s, stores[index].server)) {
+    fprintf(stderr, "%s\n", s->reason);
+    exit(1);
   }
-  return postgres.url;
+  if (!owner) atexit(stop_servers);
+  owner = getpid();
+  return s->url;
 }
 
 bool test_store_available(size_t index, int *status) {
-  const char *given = getenv("FF_TEST_POSTGRES");
-  if (stores[index].place != IN_POSTGRES) return true;
-  if (!(given && *given) && !server_installed(SERVER_POSTGRES)) {
-    int missing = server_missing(SERVER_POSTGRES);
+  if (!test_store_is_server(index)) return true;
+  if (!given_url(index) && !server_installed(stores[index].server)) {
+    int missing = server_missing(stores[index].server);
     if (*status != 1) *status = missing;
     return false;
   }
-  (void)postgres_url();
+  (void)server_url(index);
   return true;
 }
 
@@ -84,17 +98,18 @@ static void remove_files(const char *label) {
   }
 }
 
-static void schema_of(const char *label, char *out, size_t size) {
+/* Of a schema, and of a prefix. */
+static void name_of(const char *label, char *out, size_t size) {
   snprintf(out, size, "ff_%.32s_%ld", label, (long)getpid());
   for (char *p = out; *p; p++)
     if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_", *p)) *p = '_';
 }
 
-static void postgres_sql(const char *sql) {
+static void postgres_sql(size_t index, const char *sql) {
   static PGconn *conn; /* until the process ends, like the server */
   if (!conn || PQstatus(conn) != CONNECTION_OK) {
     PQfinish(conn);
-    conn = PQconnectdb(postgres_url());
+    conn = PQconnectdb(server_url(index));
   }
   PGresult *r = PQexec(conn, sql);
   if (PQresultStatus(r) != PGRES_COMMAND_OK)
@@ -102,12 +117,12 @@ static void postgres_sql(const char *sql) {
   PQclear(r);
 }
 
-static void remove_schema(const char *label) {
+static void remove_schema(size_t index, const char *label) {
   char schema[64], sql[160];
-  schema_of(label, schema, sizeof schema);
+  name_of(label, schema, sizeof schema);
   snprintf(sql, sizeof sql, "SET client_min_messages=error;DROP SCHEMA IF EXISTS %s CASCADE",
            schema);
-  postgres_sql(sql);
+  postgres_sql(index, sql);
 }
 
 static void sqlite_sql(const char *file, const char *sql) {
@@ -120,26 +135,112 @@ static void sqlite_sql(const char *file, const char *sql) {
   sqlite3_close(db);
 }
 
+/* ---- Valkey and Redis ---- */
+
+/* A reply that is there and no error; freed by the caller. */
+static redisReply *checked(redisReply *r) {
+  if (r && r->type != REDIS_REPLY_ERROR) return r;
+  fprintf(stderr, "test: Valkey: %s\n", r ? r->str : "lost");
+  exit(1);
+}
+
+static redisContext *valkey_open(size_t index) {
+  struct valkey_target t;
+  INVARIANT(valkey_target_parse(ff_text(server_url(index)), &t, NULL) == FF_OK);
+  redisContext *c = redisConnect(t.host, t.port);
+  INVARIANT(c && !c->err);
+  freeReplyObject(checked(redisCommand(c, "AUTH %s", t.password)));
+  return c;
+}
+
+static redisReply *valkey_keys(redisContext *c, const char *label, const char *what) {
+  char name[64], pattern[96];
+  name_of(label, name, sizeof name);
+  snprintf(pattern, sizeof pattern, "{%s}%s*", name, what);
+  return checked(redisCommand(c, "KEYS %s", pattern));
+}
+
+static void remove_prefix(size_t index, const char *label) {
+  redisContext *c = valkey_open(index);
+  redisReply *keys = valkey_keys(c, label, "");
+  for (size_t i = 0; i < keys->elements; i++)
+    freeReplyObject(checked(
+        redisCommand(c, "UNLINK %b", keys->element[i]->str, (size_t)keys->element[i]->len)));
+  freeReplyObject(keys);
+  redisFree(c);
+}
+
+/* The numbers of fields in a fresh place are those of the tables. */
+static void fresh_layouts(struct valkey_layouts *layouts) {
+  for (unsigned k = 0; k < RECORD_KIND_COUNT; k++) {
+    struct valkey_layout *l = &layouts->kinds[k];
+    l->field_count = record_infos[k].field_count;
+    for (unsigned i = 0; i < l->field_count; i++)
+      l->field_of[i] = l->number_of[i] = (uint8_t)i;
+  }
+}
+
+static void spoil_row(redisContext *c, const redisReply *key, int64_t from, int64_t end) {
+  struct valkey_layouts layouts;
+  struct arena arena;
+  struct buffer out;
+  struct ff_error e;
+  const void *record;
+  arena_init(&arena);
+  buffer_init(&out);
+  fresh_layouts(&layouts);
+  redisReply *row = checked(redisCommand(c, "GET %b", key->str, (size_t)key->len));
+  struct ff_str body = text_of(row->str + VALKEY_HEADER, (size_t)row->len - VALKEY_HEADER);
+  bool readable =
+      valkey_row_decode(&layouts, RECORD_KIND_execution, 1, body, &arena, &record, &e) == FF_OK;
+  struct execution *x = readable ? record_copy(RECORD_KIND_execution, record, &arena) : NULL;
+  if (x && x->created_at >= from && x->created_at < end) {
+    x->lifecycle_phase = 77;
+    buffer_append(&out, row->str, VALKEY_HEADER);
+    valkey_row_encode(&layouts, RECORD_KIND_execution, x, &out);
+    freeReplyObject(checked(
+        redisCommand(c, "SET %b %b", key->str, (size_t)key->len, out.ptr, out.len)));
+  }
+  freeReplyObject(row);
+  buffer_fini(&out);
+  arena_fini(&arena);
+}
+
+static void spoil_rows(size_t index, const char *label, int64_t from, int64_t end) {
+  redisContext *c = valkey_open(index);
+  redisReply *keys = valkey_keys(c, label, ":execution:");
+  for (size_t i = 0; i < keys->elements; i++) spoil_row(c, keys->element[i], from, end);
+  freeReplyObject(keys);
+  redisFree(c);
+}
+
+/* ---- all of them ---- */
+
 void test_store_spoil(size_t index, const char *label, int64_t from, int64_t end) {
   char file[512], schema[64] = "", sql[300];
   bool server = stores[index].place == IN_POSTGRES;
   INVARIANT(stores[index].place != IN_MEMORY);
-  if (server) schema_of(label, schema, sizeof schema);
+  if (stores[index].place == IN_VALKEY) {
+    spoil_rows(index, label, from, end);
+    return;
+  }
+  if (server) name_of(label, schema, sizeof schema);
   snprintf(sql, sizeof sql,
            "UPDATE %s%sexecution SET lifecycle_phase=77 WHERE created_at>=%lld AND created_at<%lld",
            schema, server ? "." : "", (long long)from, (long long)end);
   file_of(label, "", file, sizeof file);
-  if (server) postgres_sql(sql);
+  if (server) postgres_sql(index, sql);
   else sqlite_sql(file, sql);
 }
 
 void test_store_remove(size_t index, const char *label) {
   if (stores[index].place == IN_FILE) remove_files(label);
-  if (stores[index].place == IN_POSTGRES) remove_schema(label);
+  if (stores[index].place == IN_POSTGRES) remove_schema(index, label);
+  if (stores[index].place == IN_VALKEY) remove_prefix(index, label);
 }
 
 void test_store_place(size_t index, const char *label, const char *query, char *url, size_t size) {
-  char file[512], schema[64];
+  char file[512], name[64];
   test_store_remove(index, label);
   switch (stores[index].place) {
     case IN_FILE:
@@ -147,10 +248,13 @@ void test_store_place(size_t index, const char *label, const char *query, char *
       snprintf(url, size, "%s:%s", stores[index].name, file);
       return;
     case IN_POSTGRES:
-      schema_of(label, schema, sizeof schema);
-      snprintf(url, size, "%s%cschema=%s", postgres_url(), strchr(postgres_url(), '?') ? '&' : '?',
-               schema);
+    case IN_VALKEY: {
+      const char *server = server_url(index);
+      name_of(label, name, sizeof name);
+      snprintf(url, size, "%s%c%s=%s", server, strchr(server, '?') ? '&' : '?',
+               stores[index].place == IN_POSTGRES ? "schema" : "prefix", name);
       return;
+    }
     default: snprintf(url, size, "%s:%s-%ld", stores[index].name, label, (long)getpid());
   }
 }

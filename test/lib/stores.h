@@ -1,8 +1,8 @@
 /*
  * The stores every suite runs on, as one table: a new store is a row in stores.c. A place is where
  * the data of one run lives; its label keeps the runs of a process apart. The server of a store is
- * private, started with its first place and gone with the process; FF_TEST_POSTGRES names a server
- * that runs already (its URL).
+ * private, started with its first place and gone with the process; FF_TEST_POSTGRES, FF_TEST_VALKEY
+ * and FF_TEST_REDIS name servers that run already (their URLs).
  */
 #ifndef TEST_LIB_STORES_H
 #define TEST_LIB_STORES_H
@@ -13,7 +13,9 @@
 
 /* Index 0 is the reference the others are compared with. NULL behind the last one. */
 const char *test_store(size_t index);
-enum { TEST_STORES = 3 };
+enum { TEST_STORES = 5 };
+/* What it calls itself: Redis is served by the store of Valkey. */
+const char *test_store_backend(size_t index);
 /* Does it live in a server? */
 bool test_store_is_server(size_t index);
 /* Starts its server, if it has one, from the main thread. Not installed: false, said loudly, and

@@ -26,7 +26,7 @@ static void run_one(size_t store, bool over_http, const char *path, struct outco
   buffer_init(&out->transcript);
   buffer_init(&out->dump);
   test_store_place(store, "script", "", url, sizeof url);
-  struct script *s = script_open(url, test_store(store));
+  struct script *s = script_open(url, test_store_backend(store));
   out->ok = s && (!over_http || script_over_http(s)) && script_run_file(s, path);
   if (s) {
     struct ff_str text = buffer_text(script_transcript(s));

@@ -99,7 +99,8 @@ static const struct conformance_check *const tables[] = {
     checks_sessions, checks_faults, checks_spoiled};
 
 static int run_store(size_t store) {
-  static const int where[] = {ON_MEMORY, ON_SQLITE, ON_POSTGRES};
+  static const int where[] = {ON_MEMORY, ON_SQLITE, ON_POSTGRES, ON_VALKEY,
+                              ON_VALKEY /* redis */};
   struct CMUnitTest tests[256];
   static struct one ones[256];
   size_t count = 0;

@@ -38,6 +38,7 @@ enum {
   ON_MEMORY = 1,
   ON_SQLITE = 2,
   ON_POSTGRES = 4,
+  ON_VALKEY = 8,
   ON_ALL = 255,
   ON_LASTING = ON_ALL & ~ON_MEMORY /* keeps what it holds when nobody has it open */
 };

@@ -1,0 +1,117 @@
+/*
+ * Connections: let in, looked at, made again when lost.
+ */
+#include "store/valkey_impl.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BACKOFF_MAX_MS 1000
+
+enum ff_rc valkey_ask(struct valkey_store *s, struct valkey_wire *w, const struct buffer *request,
+                      struct arena *arena, const struct valkey_reply **replies, uint32_t count,
+                      const char *doing, struct ff_error *e) {
+  if (!valkey_wire_send(w, request->ptr, request->len)) return valkey_lost(s, w, doing, e);
+  enum ff_rc rc = FF_OK;
+  for (uint32_t i = 0; i < count; i++) {
+    replies[i] = valkey_wire_receive(w, arena);
+    if (!replies[i]) return valkey_lost(s, w, doing, e);
+    if (!rc && replies[i]->type == VALKEY_ERROR) rc = valkey_error(s, replies[i], doing, e);
+  }
+  return rc;
+}
+
+enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out, struct ff_error *e) {
+  const struct valkey_target *t = &s->target;
+  struct buffer request;
+  struct arena arena;
+  const struct valkey_reply *replies[3];
+  uint32_t count = 0;
+  char database[16];
+  snprintf(database, sizeof database, "%u", t->database);
+  *out = NULL;
+  enum ff_rc rc = valkey_wire_open(t, out, e);
+  if (rc) return rc;
+  buffer_init(&request);
+  arena_init(&arena);
+  if (t->password[0] && t->user[0]) {
+    valkey_command(&request, "AUTH", t->user, t->password, NULL);
+    count++;
+  } else if (t->password[0]) {
+    valkey_command(&request, "AUTH", t->password, NULL);
+    count++;
+  }
+  if (t->database) {
+    valkey_command(&request, "SELECT", database, NULL);
+    count++;
+  }
+  valkey_command(&request, "PING", NULL);
+  rc = valkey_ask(s, *out, &request, &arena, replies, count + 1, "connect", e);
+  memset(request.ptr, 0, request.len); /* it held the password */
+  buffer_fini(&request);
+  arena_fini(&arena);
+  if (!rc) return FF_OK;
+  valkey_wire_close(*out);
+  *out = NULL;
+  return rc;
+}
+
+/* ---- sessions ---- */
+
+void valkey_session_drop(struct valkey_session *c) {
+  valkey_wire_close(c->wire);
+  c->wire = NULL;
+}
+
+static enum ff_rc connect_session(struct valkey_session *c, struct ff_error *e) {
+  enum ff_rc rc = valkey_connect(c->store, &c->wire, e);
+  if (!rc) rc = valkey_schema_check(c->store, c->wire, e);
+  if (rc) valkey_session_drop(c);
+  return rc;
+}
+
+enum ff_rc valkey_session_ready(struct valkey_session *c, struct ff_error *e) {
+  if (c->wire) return FF_OK;
+  int64_t wait = c->retry_at_us - clock_monotonic_us();
+  if (wait > 0) usleep((useconds_t)wait);
+  enum ff_rc rc = connect_session(c, e);
+  if (!rc) {
+    c->failures = 0;
+    return rc;
+  }
+  int64_t pause = c->failures < 7 ? 10 << c->failures : BACKOFF_MAX_MS;
+  c->failures++;
+  c->retry_at_us = clock_monotonic_us() + pause * 1000;
+  return rc;
+}
+
+static bool exchange(struct valkey_session *c, struct arena *arena,
+                     const struct valkey_reply **replies, uint32_t count) {
+  if (!valkey_wire_send(c->wire, c->request.ptr, c->request.len)) return false;
+  for (uint32_t i = 0; i < count; i++) {
+    replies[i] = valkey_wire_receive(c->wire, arena);
+    if (!replies[i]) return false;
+  }
+  return true;
+}
+
+static bool any_unloaded(const struct valkey_reply *const *replies, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (valkey_is_unloaded(replies[i])) return true;
+  return false;
+}
+
+enum ff_rc valkey_session_call(struct valkey_session *c, struct arena *arena,
+                               const struct valkey_reply **replies, uint32_t count, bool *sent,
+                               bool *lost, struct ff_error *e) {
+  for (int i = 0; i < 2; i++) {
+    *sent = true;
+    *lost = !exchange(c, arena, replies, count);
+    if (*lost || !any_unloaded(replies, count)) return FF_OK;
+    /* A server that lost or never had the functions has done nothing. */
+    enum ff_rc rc = valkey_library_load(c->store, c->wire, e);
+    if (rc) return rc;
+  }
+  return error_set(e, FF_CODE_transport, "%s: the functions are gone as soon as they are loaded",
+                   c->store->target.shown);
+}
