@@ -122,7 +122,7 @@ static void check_ping(struct doctor *d) {
 
 static void check_durability(struct doctor *d) {
   const char *durability = ff_durability(d->cli->engine);
-  bool strong = strcmp(durability, "fsync") == 0;
+  bool strong = strncmp(durability, "fsync", 5) == 0;
   say(d, strong ? PASS : WARN, "durability", "%s on %s%s", durability,
       ff_backend_label(d->cli->engine), strong ? "" : ": acknowledged work can be lost");
 }

@@ -230,12 +230,18 @@ static enum ff_rc seats_open(struct engine *e, struct ff_error *error) {
   return FF_OK;
 }
 
+static void warn(void *user, const char *text) {
+  engine_log(user, FF_LOG_WARN, "%s", text);
+}
+
 static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_error *error) {
   bool applied, reads_only = engine_url_says(url, "mode=ro");
   struct store_options so = {.clock_ms = e->options.open.clock_ms,
                              .clock_user = e->options.open.clock_user,
                              .faults = e->options.faults,
-                             .dev_mode = e->options.open.dev_mode};
+                             .dev_mode = e->options.open.dev_mode,
+                             .warn = warn,
+                             .warn_user = e};
   TRY(store_open(url, &so, &e->store, error));
   TRY(config_make(e, error));
   TRY(e->store->vtable->migrate(e->store, &applied, error));

@@ -172,6 +172,7 @@ static void *run(void *user) {
       if (due <= now) {
         h->connection = h->link->connect(h->store, h->channel);
         if (!h->connection) disconnect(h);
+        else hear(h, &(struct store_hint){0}); /* what was said before was not heard */
         continue;
       }
     } else if (any) {

@@ -192,10 +192,13 @@ struct store_options {
   bool dev_mode;    /* consent to configurations that can lose acknowledged work (01 CP-8) */
   uint32_t readers; /* reader sessions, 0 = 4 */
   bool visitor;     /* no engine: copies the store and goes; others() does not count it */
+  /* What an operator must know and no call answers; any thread. NULL = nobody listens. */
+  void (*warn)(void *user, const char *text);
+  void *warn_user;
 };
 
 /* url: "memory:", "memory:<name>", "sqlite:<path>[?mode=ro&synchronous=full|normal|off&pool=N]",
- * "sqlite::memory:", "postgres://…" (a module: module.h). Unknown schemes and parameters: config
+ * "sqlite::memory:", "postgres://…", "valkey://…" (modules: module.h). Unknown schemes and parameters: config
  * errors naming them. Does not migrate. */
 enum ff_rc store_open(struct ff_str url, const struct store_options *, struct store **,
                       struct ff_error *) MUST_USE;

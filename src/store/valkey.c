@@ -18,6 +18,16 @@ int64_t valkey_now(struct valkey_store *s, int64_t server_ms) {
   return last;
 }
 
+void valkey_warn(const struct valkey_store *s, const char *text) {
+  if (s->warn) s->warn(s->warn_user, text);
+}
+
+void valkey_saw(struct valkey_store *s, uint64_t last_event) {
+  uint64_t known = atomic_load(&s->last_event);
+  while (known < last_event)
+    if (atomic_compare_exchange_weak(&s->last_event, &known, last_event)) return;
+}
+
 static void words_init(struct valkey_words *w) {
   buffer_init(&w->text);
   w->count = 0;
@@ -81,6 +91,7 @@ static void idle(struct store_session *session, bool *more) {
 static void close_store(struct store *store) {
   struct valkey_store *s = valkey_store_of(store);
   hints_free(s->hints);
+  valkey_wire_close(s->guard);
   valkey_names_fini(&s->names);
   pthread_mutex_destroy(&s->schema_lock);
   memset(s->target.password, 0, sizeof s->target.password);
@@ -96,6 +107,8 @@ static const struct store_vtable vtable = {
     .apply = valkey_apply,
     .read_log = valkey_read_log,
     .trim_log = valkey_trim_log,
+    .restore_log = valkey_restore_log,
+    .others = valkey_others,
     .idle = idle,
     .listen = valkey_listen,
     .unlisten = valkey_unlisten,
@@ -125,6 +138,10 @@ static enum ff_rc open_store(struct ff_str url, const struct store_options *opti
   s->target = target;
   s->clock_ms = options->clock_ms;
   s->clock_user = options->clock_user;
+  s->visitor = options->visitor;
+  s->token = random_u64();
+  s->warn = options->warn;
+  s->warn_user = options->warn_user;
   atomic_init(&s->last_now, INT64_MIN);
   pthread_mutex_init(&s->schema_lock, NULL);
   valkey_names_init(&s->names, s->target.prefix);

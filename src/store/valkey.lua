@@ -24,6 +24,34 @@ local function gather(out, command, key, names, first, last)
   return out
 end
 
+local function id_of(number) return struct.pack('>I8', number) end
+
+-- Ids and rows in turn, of at most so many events from an id up to the last. Only a log that was
+-- copied has ids without an event; what is left out there stands in gaps: its end, its begin.
+local function events_from(log, gaps, id, count, last, out)
+  local first = #out
+  while #out - first < 2 * count and id <= last do
+    local names = {}
+    local to = math.min(id + count - (#out - first) / 2 - 1, id + CHUNK - 1, last)
+    for i = id, to do names[#names + 1] = id_of(i) end
+    local found = redis.call('HMGET', log, unpack(names))
+    local at = 1
+    while at <= #names and found[at] do
+      out[#out + 1] = names[at]
+      out[#out + 1] = found[at]
+      at = at + 1
+    end
+    id = id + at - 1
+    if at <= #names then
+      local gap = redis.call('ZRANGEBYLEX', gaps, '(' .. id_of(id + 1), '+', 'LIMIT', 0, 1)[1]
+      local behind, from = id + 1, nil
+      if gap then behind, from = struct.unpack('>I8I8', gap) end
+      id = gap and from <= id and behind > id and behind or id + 1
+    end
+  end
+  return out
+end
+
 local function pairs_of(key, ids, out)
   local found = gather({}, 'HMGET', key, ids, 1, #ids)
   for i = 1, #ids do
@@ -56,8 +84,6 @@ local function fetch(keys, args)
   answer[1] = milliseconds()
   return answer
 end
-
-local function id_of(number) return struct.pack('>I8', number) end
 
 local function append(keys, args, at, count)
   local last = redis.call('INCRBY', keys[2], count) - count
@@ -100,46 +126,76 @@ local function apply(keys, args)
   return {1, tonumber(redis.call('GET', keys[2]) or 0)}
 end
 
--- keys: the last event id, the events, the highest id trimmed
+-- keys: the last event id, the events, the highest id trimmed, the gaps
 -- args: behind which id ('' = only where the end is), limit
 -- answers: the last id, the highest trimmed, ids and rows in turn
 local function read_log(keys, args)
   local last = tonumber(redis.call('GET', keys[1]) or 0)
   local trimmed = tonumber(redis.call('GET', keys[3]) or 0)
-  local answer, ids = {last, trimmed}, {}
+  local answer = {last, trimmed}
   if args[1] == '' then return answer end
   local from = math.max(tonumber(args[1]), trimmed)
-  for id = from + 1, math.min(from + tonumber(args[2]), last) do ids[#ids + 1] = id_of(id) end
-  return pairs_of(keys[2], ids, answer)
+  return events_from(keys[2], keys[4], from + 1, tonumber(args[2]), last, answer)
 end
 
+local function number(value) return string.format('%.0f', value) end
+
 -- Removes the oldest events: those from before a time, keeping so many, no more than the limit.
--- keys: the last event id, the events, the highest id trimmed, the index of events
+-- keys: the last event id, the events, the highest id trimmed, the gaps, the index of events
 local function trim_log(keys, args)
   local last = tonumber(redis.call('GET', keys[1]) or 0)
-  local first = tonumber(redis.call('GET', keys[3]) or 0)
+  local trimmed = tonumber(redis.call('GET', keys[3]) or 0)
   local before, keep, limit = tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
-  local trimmed, old = first, true
-  while old and trimmed - first < limit and last - trimmed > keep do
-    local ids, gone, members = {}, {}, {}
-    local to = math.min(trimmed + CHUNK / 4, first + limit, last - keep)
-    for id = trimmed + 1, to do ids[#ids + 1] = id_of(id) end
-    local rows = gather({}, 'HMGET', keys[2], ids, 1, #ids)
-    for i = 1, #ids do
-      local row = rows[i]
-      if row and struct.unpack('>i8', row) >= before then old = false break end
-      gone[#gone + 1] = ids[i]
-      if row then
-        local size = struct.unpack('>H', row, 9)
-        members[#members + 1] = string.sub(row, 11, 10 + size) .. ids[i] .. '\0\8'
-      end
+  local removed, old, first = 0, true, trimmed
+  while old and removed < limit and last - trimmed > keep do
+    local most = math.min(CHUNK / 4, limit - removed)
+    local rows = events_from(keys[2], keys[4], trimmed + 1, most, last - keep, {})
+    local gone, members = {}, {}
+    for i = 1, #rows, 2 do
+      local id, row = rows[i], rows[i + 1]
+      if struct.unpack('>i8', row) >= before then old = false break end
+      local size = struct.unpack('>H', row, 9)
+      gone[#gone + 1] = id
+      members[#members + 1] = string.sub(row, 11, 10 + size) .. id .. '\0\8'
     end
-    if #gone > 0 then redis.call('HDEL', keys[2], unpack(gone)) end
-    if #members > 0 then redis.call('ZREM', keys[4], unpack(members)) end
-    trimmed = trimmed + #gone
+    if #gone == 0 then break end
+    redis.call('HDEL', keys[2], unpack(gone))
+    redis.call('ZREM', keys[5], unpack(members))
+    trimmed = struct.unpack('>I8', gone[#gone])
+    removed = removed + #gone
   end
-  if trimmed > first then redis.call('SET', keys[3], string.format('%.0f', trimmed)) end
-  return trimmed - first
+  if trimmed > first then
+    redis.call('SET', keys[3], number(trimmed))
+    redis.call('ZREMRANGEBYLEX', keys[4], '-', '(' .. id_of(trimmed + 1))
+  end
+  return removed
+end
+
+-- Appends events with the ids they carry. In an empty log what lies below the first, or up to the
+-- end, counts as trimmed.
+-- keys: as of trim_log
+-- args: the end, how many events, for each its id, what its index entry begins with and its row
+local function restore_log(keys, args)
+  local last = tonumber(redis.call('GET', keys[1]) or 0)
+  local trimmed = tonumber(redis.call('GET', keys[3]) or 0)
+  local behind, count = tonumber(args[1]), tonumber(args[2])
+  if count > 0 then
+    behind = struct.unpack('>I8', args[3]) - 1
+    if behind < last then return 0 end
+  end
+  if last == trimmed and behind > last then
+    redis.call('SET', keys[3], number(behind))
+    last = behind
+  end
+  for at = 3, 3 * count, 3 do
+    local id = struct.unpack('>I8', args[at])
+    if id > last + 1 then redis.call('ZADD', keys[4], 0, args[at] .. id_of(last + 1)) end
+    redis.call('HSET', keys[2], args[at], args[at + 2])
+    redis.call('ZADD', keys[5], 0, args[at + 1] .. args[at] .. '\0\8')
+    last = id
+  end
+  redis.call('SET', keys[1], number(last))
+  return 1
 end
 
 -- keys: the schema, its mark; args: the mark it must have ('' = none), the new schema and mark

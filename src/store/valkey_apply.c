@@ -184,19 +184,6 @@ static enum ff_rc put_entries(struct apply *a, struct ff_error *e) {
   return FF_OK;
 }
 
-static void put_events(struct apply *a) {
-  struct valkey_session *c = a->c;
-  for (uint32_t i = 0; i < a->group->event_count; i++) {
-    const struct event *event = a->group->events[i];
-    buffer_clear(&c->low);
-    buffer_clear(&c->body);
-    valkey_member(INDEX_event_by_execution, event, &c->low);
-    valkey_event_put(c->store, event, &c->body);
-    valkey_word(&c->words, c->low.ptr, c->low.len);
-    valkey_word(&c->words, c->body.ptr, c->body.len);
-  }
-}
-
 static void put_call(struct apply *a) {
   static const enum valkey_name names[] = {VALKEY_MARK, VALKEY_LAST, VALKEY_EVENTS};
   struct valkey_session *c = a->c;
@@ -215,7 +202,7 @@ static void put_call(struct apply *a) {
   valkey_word_number(w, g->event_count);
   for (struct valkey_row *row = a->touched; row; row = row->next_touched)
     valkey_word(w, row->value.ptr ? row->value.ptr : "", row->value.ptr ? VALKEY_HEADER : 0);
-  put_events(a);
+  for (uint32_t i = 0; i < g->event_count; i++) valkey_put_event(c, g->events[i]);
 }
 
 static void put_wait(struct valkey_session *c, uint32_t *replies) {
@@ -257,7 +244,9 @@ static enum ff_rc conclude(struct valkey_session *c, struct store_group *g,
   } else if (said->integer == 0) {
     g->outcome = STORE_CONFLICT;
   } else {
+    const struct valkey_reply *last = valkey_item(r[0], 1);
     g->outcome = count == 1 || waited(c, r[1]) ? STORE_APPLIED : STORE_UNKNOWN;
+    if (valkey_is(last, VALKEY_INTEGER, 0)) valkey_saw(c->store, (uint64_t)last->integer);
   }
   return FF_OK;
 }

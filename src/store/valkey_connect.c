@@ -63,9 +63,36 @@ void valkey_session_drop(struct valkey_session *c) {
   c->wire = NULL;
 }
 
+/* A fail-over, or a restart, that lost writes: the log ends before what was acknowledged. Leases are
+ * compared by their ids, so that nothing old is taken for new; an operator must know all the same. */
+static enum ff_rc look_for_losses(struct valkey_store *s, struct valkey_wire *w,
+                                  struct ff_error *e) {
+  struct buffer request;
+  struct arena arena;
+  const struct valkey_reply *r;
+  uint64_t last = 0, before = atomic_load(&s->last_event);
+  char text[700];
+  buffer_init(&request);
+  arena_init(&arena);
+  valkey_command(&request, "GET", s->names.fixed[VALKEY_LAST].ptr, NULL);
+  enum ff_rc rc = valkey_ask(s, w, &request, &arena, &r, 1, "connect", e);
+  if (!rc && valkey_is(r, VALKEY_STRING, 0) && !parse_u64(r->text, &last)) last = 0;
+  buffer_fini(&request);
+  arena_fini(&arena);
+  if (rc || last >= before) return rc;
+  snprintf(text, sizeof text,
+           "%s: the server has lost acknowledged writes (its event log ends at %llu, this process "
+           "has seen %llu): a fail-over or restart without the newest data",
+           s->target.shown, (unsigned long long)last, (unsigned long long)before);
+  if (atomic_compare_exchange_strong(&s->last_event, &before, last)) valkey_warn(s, text);
+  return rc;
+}
+
 static enum ff_rc connect_session(struct valkey_session *c, struct ff_error *e) {
   enum ff_rc rc = valkey_connect(c->store, &c->wire, e);
+  if (!rc) rc = look_for_losses(c->store, c->wire, e);
   if (!rc) rc = valkey_schema_check(c->store, c->wire, e);
+  if (!rc && c->writer) rc = valkey_enter(c->store, c->wire, e);
   if (rc) valkey_session_drop(c);
   return rc;
 }

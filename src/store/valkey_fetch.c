@@ -24,16 +24,13 @@ struct fetch {
 
 static bool is_event(const struct store_get *g) { return g->kind == RECORD_KIND_event; }
 /* Events have no index of their ids: they are the log. */
-static bool is_log(const struct store_scan *s) { return s->index == INDEX_event_by_id; }
+static bool is_log(const struct store_scan *s) {
+  const struct index_info *info = &index_infos[s->index];
+  return info->kind == RECORD_KIND_event && info->when == INDEX_PRIMARY;
+}
 
 static void put_name(struct valkey_words *w, struct ff_str name) {
   valkey_word(w, name.ptr, name.len);
-}
-
-static void put_id(struct valkey_words *w, uint64_t id) {
-  uint8_t bytes[8];
-  for (unsigned i = 0; i < 8; i++) bytes[i] = (uint8_t)(id >> (56 - 8 * i));
-  valkey_word(w, bytes, sizeof bytes);
 }
 
 /* ---- the request ---- */
@@ -96,7 +93,7 @@ static void put_events(struct fetch *f) {
   valkey_word_c(w, "HMGET");
   put_name(w, f->c->store->names.fixed[VALKEY_EVENTS]);
   for (uint32_t i = 0; i < f->get_count; i++)
-    if (is_event(&f->gets[i])) put_id(w, ((const struct event *)f->gets[i].key)->event_id);
+    if (is_event(&f->gets[i])) valkey_word_id(w, ((const struct event *)f->gets[i].key)->event_id);
   valkey_words_flush(w, &f->c->request);
 }
 
@@ -104,10 +101,11 @@ static void put_log(struct fetch *f, const struct store_scan *s, uint32_t extra)
   struct valkey_session *c = f->c;
   const struct valkey_names *n = &c->store->names;
   uint64_t from = s->after ? ((const struct event *)s->from)->event_id : 0;
-  valkey_call(c->store, VALKEY_READ_LOG, 3, &c->words);
+  valkey_call(c->store, VALKEY_READ_LOG, 4, &c->words);
   put_name(&c->words, n->fixed[VALKEY_LAST]);
   put_name(&c->words, n->fixed[VALKEY_EVENTS]);
   put_name(&c->words, n->fixed[VALKEY_TRIMMED]);
+  put_name(&c->words, n->fixed[VALKEY_GAPS]);
   valkey_word_number(&c->words, from > INT64_MAX ? INT64_MAX : (int64_t)from);
   valkey_word_number(&c->words, (int64_t)s->limit + extra);
   valkey_words_flush(&c->words, &c->request);

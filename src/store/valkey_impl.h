@@ -132,6 +132,7 @@ enum valkey_name {
   VALKEY_LAST,
   VALKEY_EVENTS,
   VALKEY_TRIMMED,
+  VALKEY_GAPS,
   VALKEY_NAMES
 };
 struct valkey_names {
@@ -151,7 +152,7 @@ void valkey_member(enum index_id, const void *record, struct buffer *out);
 void valkey_range(enum index_id, const void *from, bool after, struct buffer *low,
                   struct buffer *high);
 /* The indexes kept for a kind: PRIMARY ones once. Returns how many. */
-#define VALKEY_KIND_INDEXES_MAX 8
+#define VALKEY_KIND_INDEXES_MAX 16
 uint32_t valkey_indexes_of(enum record_kind, enum index_id out[VALKEY_KIND_INDEXES_MAX]);
 
 /* ---- functions in the server (valkey_script.c) ---- */
@@ -160,6 +161,7 @@ enum valkey_function {
   VALKEY_APPLY,
   VALKEY_READ_LOG,
   VALKEY_TRIM_LOG,
+  VALKEY_RESTORE_LOG,
   VALKEY_MIGRATE,
   VALKEY_FUNCTIONS
 };
@@ -212,11 +214,17 @@ struct valkey_store {
   int64_t (*clock_ms)(void *user);
   void *clock_user;
   _Atomic int64_t last_now;
+  void (*warn)(void *user, const char *text);
+  void *warn_user;
   struct valkey_library library;
+  _Atomic uint64_t last_event; /* the highest id this process has seen acknowledged */
   pthread_mutex_t schema_lock; /* migrating; the layouts stay as they are once a session is open */
   struct valkey_layouts layouts;
   char mark[17]; /* of the schema in the store, as this program understands it; "" = none */
   struct hints *hints;
+  bool visitor;
+  uint64_t token;            /* tells this store's connections from others' */
+  struct valkey_wire *guard; /* keeps engines out (others) */
 };
 
 struct valkey_session {
@@ -242,6 +250,9 @@ static inline struct valkey_session *valkey_session_of(struct store_session *s) 
   return (struct valkey_session *)s;
 }
 int64_t valkey_now(struct valkey_store *s, int64_t server_ms);
+void valkey_warn(const struct valkey_store *s, const char *text);
+/* Some answer named this event as the last one. */
+void valkey_saw(struct valkey_store *s, uint64_t last_event);
 
 /* ---- valkey_error.c ---- */
 /* The typed error of an answer. */
@@ -272,6 +283,10 @@ enum ff_rc valkey_session_call(struct valkey_session *c, struct arena *arena,
                                const struct valkey_reply **replies, uint32_t count, bool *sent,
                                bool *lost, struct ff_error *e) MUST_USE;
 
+/* ---- valkey_presence.c ---- */
+/* Tells others that an engine writes here, as long as the connection lasts. */
+enum ff_rc valkey_enter(struct valkey_store *s, struct valkey_wire *w, struct ff_error *e) MUST_USE;
+
 /* ---- valkey_schema.c ---- */
 /* Reads what the store has; FF_OK and an empty mark when it has nothing. */
 enum ff_rc valkey_schema_read(struct valkey_store *s, struct valkey_wire *w,
@@ -294,13 +309,17 @@ enum ff_rc valkey_read_log(struct store_session *, struct arena *, struct ff_byt
                            struct ff_bytes *next, bool *dropped, struct ff_error *);
 enum ff_rc valkey_trim_log(struct store_session *, int64_t before, uint64_t keep, uint32_t limit,
                            uint32_t *removed, struct ff_error *);
+enum ff_rc valkey_restore_log(struct store_session *, const struct event *const *events,
+                              uint32_t count, uint64_t end, struct ff_error *);
+enum ff_rc valkey_others(struct store *, bool *any, struct ff_error *);
 enum ff_rc valkey_listen(struct store *, store_hint_fn, void *user, struct ff_error *);
 void valkey_unlisten(struct store *, void *user);
 void valkey_notify(struct store *, const void *sender_user, const struct store_hint *hints,
                    uint32_t count);
 extern const struct hints_link valkey_hints_link;
-/* An event as the log keeps it: when, what its index entry begins with, its fields. */
-void valkey_event_put(const struct valkey_store *s, const struct event *event, struct buffer *out);
+/* The two words of an event: what its index entry begins with, and its row. */
+void valkey_put_event(struct valkey_session *c, const struct event *event);
+void valkey_word_id(struct valkey_words *w, uint64_t event_id);
 enum ff_rc valkey_event_load(const struct valkey_store *s, uint64_t event_id,
                              const struct valkey_reply *row, struct arena *arena,
                              struct event **out, struct ff_error *e) MUST_USE;

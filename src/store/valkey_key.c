@@ -15,8 +15,8 @@ static struct ff_str name(struct valkey_names *n, const char *prefix, const char
 }
 
 void valkey_names_init(struct valkey_names *n, const char *prefix) {
-  static const char *const fixed[VALKEY_NAMES] = {"schema", "schema/mark", "event/last", "event",
-                                                  "event/trimmed"};
+  static const char *const fixed[VALKEY_NAMES] = {"schema", "schema/mark",   "event/last",
+                                                  "event",  "event/trimmed", "event/gaps"};
   arena_init(&n->arena);
   for (unsigned i = 0; i < VALKEY_NAMES; i++) n->fixed[i] = name(n, prefix, "/", fixed[i], "");
   for (unsigned k = 0; k < RECORD_KIND_COUNT; k++)

@@ -72,29 +72,46 @@ static enum ff_rc look_at_memory(struct valkey_store *s, struct ff_str text, str
 
 /* ---- durability ---- */
 
+static enum ff_rc look_at_wait(struct valkey_store *s, struct ff_str text, struct ff_error *e) {
+  if (!s->target.wait_aof) return FF_OK;
+  const char *missing = NULL;
+  if (version_number(info(text, "redis_version")) < 702) missing = "Redis 7.2 or Valkey";
+  else if (!text_equal_c(info(text, "aof_enabled"), "1")) missing = "appendonly yes on the server";
+  if (!missing) return FF_OK;
+  return error_set(e, FF_CODE_config, "%s: wait=aof needs %s", s->target.shown, missing);
+}
+
 static struct ff_str setting(const struct valkey_reply *r, uint32_t at) {
   const struct valkey_reply *value = valkey_item(r, at);
   return valkey_is(value, VALKEY_STRING, 0) ? value->text : text_of(NULL, 0);
 }
 
-/* CONFIG may be closed to us: then INFO says whether there is a log, and nobody how it is synced. */
+static const char *durability(const struct valkey_store *s, struct ff_str text,
+                              struct ff_str fsync, struct ff_str save) {
+  if (s->base.traits.durable) return "fsync (AOF)";
+  if (!text_equal_c(info(text, "aof_enabled"), "1"))
+    return save.len ? "none (snapshots alone)" : "none (no persistence)";
+  if (text_equal_c(fsync, "everysec")) return "AOF synced every second";
+  /* CONFIG may be closed to us: nobody says then how the log is synced. */
+  return fsync.ptr ? "AOF synced by the system" : "AOF, sync unknown";
+}
+
 static void look_at_durability(struct valkey_store *s, struct ff_str text,
                                const struct valkey_reply *fsync, const struct valkey_reply *save) {
   struct store_traits *t = &s->base.traits;
+  char replicas[32] = "", warning[700];
   bool aof = text_equal_c(info(text, "aof_enabled"), "1");
-  struct ff_str how = setting(fsync, 1);
-  bool always = text_equal_c(how, "always");
-  const char *said = "none (no persistence)";
-  t->durable = aof && (always || s->target.wait_aof);
-  if (t->durable) said = "AOF, synced before the answer";
-  else if (aof && text_equal_c(how, "everysec")) said = "AOF every second: a crash loses up to 2 s";
-  else if (aof && how.ptr) said = "AOF, synced when the system likes";
-  else if (aof) said = "AOF, its fsync unknown (no right to CONFIG)";
-  else if (setting(save, 1).len) said = "none (snapshots alone)";
-  snprintf(t->durability, sizeof t->durability, "%s", said);
+  t->durable = aof && (text_equal_c(setting(fsync, 1), "always") || s->target.wait_aof);
   if (s->target.wait_replicas)
-    snprintf(t->durability + strlen(t->durability), sizeof t->durability - strlen(t->durability),
-             "; %u replicas", s->target.wait_replicas);
+    snprintf(replicas, sizeof replicas, " and %u replicas", s->target.wait_replicas);
+  snprintf(t->durability, sizeof t->durability, "%s%s",
+           durability(s, text, setting(fsync, 1), setting(save, 1)), replicas);
+  if (t->durable || s->target.read_only) return;
+  snprintf(warning, sizeof warning,
+           "%s: durability is \"%s\": a crash of the server can lose acknowledged work; set "
+           "appendonly yes and appendfsync always, or wait=aof in the URL",
+           s->target.shown, t->durability);
+  valkey_warn(s, warning);
 }
 
 enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_error *e) {
@@ -116,6 +133,7 @@ enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_
   if (!rc) rc = look_at_version(s, text, e);
   if (!rc) rc = look_at_role(s, text, e);
   if (!rc) rc = look_at_memory(s, text, e);
+  if (!rc) rc = look_at_wait(s, text, e);
   if (!rc) look_at_durability(s, text, replies[1], replies[2]);
   buffer_fini(&request);
   arena_fini(&arena);

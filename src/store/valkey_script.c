@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-static const char *const names[VALKEY_FUNCTIONS] = {"fetch", "apply", "read_log", "trim_log",
-                                                    "migrate"};
+static const char *const names[VALKEY_FUNCTIONS] = {"fetch",    "apply",       "read_log",
+                                                    "trim_log", "restore_log", "migrate"};
 
 static struct ff_str body(void) {
   return text_of((const char *)valkey_lua_text, sizeof valkey_lua_text);
