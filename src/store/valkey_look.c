@@ -72,18 +72,21 @@ static enum ff_rc look_at_memory(struct valkey_store *s, struct ff_str text, str
 
 /* ---- durability ---- */
 
-static enum ff_rc look_at_wait(struct valkey_store *s, struct ff_str text, struct ff_error *e) {
+static struct ff_str setting(const struct valkey_reply *r, uint32_t at) {
+  const struct valkey_reply *value = valkey_item(r, at);
+  return valkey_is(value, VALKEY_STRING, 0) ? value->text : text_of(NULL, 0);
+}
+
+/* With appendfsync no the server waits for a sync that never comes. */
+static enum ff_rc look_at_wait(struct valkey_store *s, struct ff_str text, struct ff_str fsync,
+                               struct ff_error *e) {
   if (!s->target.wait_aof) return FF_OK;
   const char *missing = NULL;
   if (version_number(info(text, "redis_version")) < 702) missing = "Redis 7.2 or Valkey";
   else if (!text_equal_c(info(text, "aof_enabled"), "1")) missing = "appendonly yes on the server";
+  else if (text_equal_c(fsync, "no")) missing = "appendfsync everysec or always on the server";
   if (!missing) return FF_OK;
   return error_set(e, FF_CODE_config, "%s: wait=aof needs %s", s->target.shown, missing);
-}
-
-static struct ff_str setting(const struct valkey_reply *r, uint32_t at) {
-  const struct valkey_reply *value = valkey_item(r, at);
-  return valkey_is(value, VALKEY_STRING, 0) ? value->text : text_of(NULL, 0);
 }
 
 static const char *durability(const struct valkey_store *s, struct ff_str text,
@@ -133,7 +136,7 @@ enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_
   if (!rc) rc = look_at_version(s, text, e);
   if (!rc) rc = look_at_role(s, text, e);
   if (!rc) rc = look_at_memory(s, text, e);
-  if (!rc) rc = look_at_wait(s, text, e);
+  if (!rc) rc = look_at_wait(s, text, setting(replies[1], 1), e);
   if (!rc) look_at_durability(s, text, replies[1], replies[2]);
   buffer_fini(&request);
   arena_fini(&arena);

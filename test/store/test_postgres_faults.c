@@ -2,42 +2,18 @@
  * PostgreSQL when things break: connections cut at every request, a killed and restarted server, a
  * stopped process, rivals, messages for what is set up wrongly, plans beside dead rows.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "test/store/faults.h"
 
 #include <libpq-fe.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "store/calls.h"
-#include "test/lib/cut_proxy.h"
-#include "test/lib/servers.h"
-
-static struct server server;
-static struct ff_error error;
-static struct arena arena;
 
 /* ---- helpers ---- */
 
 static void url_on(uint16_t port, const char *schema, const char *more, char *out, size_t size) {
   snprintf(out, size, "postgres://ff:%s@127.0.0.1:%u/postgres?sslmode=disable&schema=%s%s",
            server.password, port, schema, more);
-}
-
-static void assert_fine(enum ff_rc rc) {
-  if (rc != FF_OK) fail_msg("%s: %s", ff_code_name(error.code), error.detail);
-}
-
-static void assert_refused(enum ff_rc rc, enum ff_code code, const char *cause) {
-  if (rc == FF_OK || error.code != code || !strstr(error.detail, cause))
-    fail_msg("wanted %s ~ %s, got %s: %s", ff_code_name(code), cause,
-             rc ? ff_code_name(error.code) : "success", error.detail);
 }
 
 static void sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -60,165 +36,48 @@ static void sql(const char *format, ...) {
   PQfinish(conn);
 }
 
-struct place {
-  struct store *store;
-  struct store_session *writer, *reader;
-};
-
-static void place_open(struct place *p, uint16_t port, const char *schema, const char *more) {
+static void open_on(struct place *p, uint16_t port, const char *schema, const char *more) {
   char url[256];
-  bool applied;
   url_on(port, schema, more, url, sizeof url);
-  assert_fine(store_open(ff_text(url), NULL, &p->store, &error));
-  assert_fine(store_migrate(p->store, &applied, &error));
-  assert_fine(store_session_open(p->store, STORE_WRITER, &p->writer, &error));
-  assert_fine(store_session_open(p->store, STORE_READER, &p->reader, &error));
-}
-
-static void place_close(struct place *p) {
-  store_session_close(p->writer);
-  store_session_close(p->reader);
-  store_close(p->store);
-}
-
-static struct execution *execution_new(uint32_t n) {
-  struct execution *x = arena_alloc(&arena, sizeof *x);
-  record_init(RECORD_KIND_execution, x);
-  x->head.version = 1;
-  x->partition = (uint16_t)(n % 7);
-  memcpy(x->id.b + 12, &n, 4);
-  x->id.b[0] = 1;
-  x->lane_id = TEXT_LIT("lane");
-  x->required_capabilities = TEXT_LIT("");
-  x->created_at = 1000 + n;
-  x->eligibility_state = FF_eligibility_state_eligible_now;
-  return x;
-}
-
-static enum ff_rc load(struct store_session *session, const void *key, const void **record) {
-  struct store_get get = {.kind = RECORD_KIND_execution, .key = key};
-  int64_t now;
-  enum ff_rc rc = store_fetch(session, &arena, &get, 1, NULL, 0, &now, &error);
-  *record = get.record;
-  if (rc || !get.unreadable) return rc;
-  error = *get.unreadable;
-  return error.rc;
-}
-
-static bool is_there(struct place *p, const void *key) {
-  const void *record;
-  assert_fine(load(p->reader, key, &record));
-  return record != NULL;
-}
-
-static enum ff_rc write_one(struct store_session *writer, enum store_write_kind how,
-                            const void *record, uint64_t base, enum store_outcome *outcome) {
-  struct store_write write = {how, RECORD_KIND_execution, record, base};
-  struct store_group group = {.writes = &write, .write_count = 1, .valid_until = INT64_MAX};
-  enum ff_rc rc = store_apply(writer, &group, 1, &error);
-  *outcome = group.outcome;
-  return rc;
-}
-
-static void insert(struct place *p, uint32_t n) {
-  const void *none;
-  enum store_outcome outcome;
-  assert_fine(load(p->writer, execution_new(n), &none));
-  assert_fine(write_one(p->writer, STORE_INSERT, execution_new(n), 0, &outcome));
-  assert_int_equal(outcome, STORE_APPLIED);
+  place_open(p, url, NULL);
 }
 
 /* ---- lost connections ---- */
 
-/* One write through the proxy with one cut; what it said is compared with what is there. */
-static enum store_outcome cut_write(struct cut_proxy *proxy, struct place *through,
-                                    struct place *direct, enum cut_kind kind, uint32_t request,
-                                    uint32_t n, bool *there) {
-  const void *none;
-  enum store_outcome outcome = STORE_CONFLICT;
-  const struct execution *x = execution_new(n);
-  cut_proxy_arm(proxy, kind, request);
-  enum ff_rc rc = load(through->writer, x, &none);
-  if (rc == FF_OK) rc = write_one(through->writer, STORE_INSERT, x, 0, &outcome);
-  cut_proxy_arm(proxy, kind, 0);
-  *there = is_there(direct, x);
-  if (rc != FF_OK || outcome == STORE_CONFLICT) assert_false(*there);
-  else if (outcome == STORE_APPLIED) assert_true(*there);
-  return outcome;
-}
-
-/* DESIGN 5.2: an outcome is unknown only when it is, and a session finds back by itself. */
 static void cuts_at_every_request(void **state) {
   (void)state;
-  struct place through, direct;
+  char direct[256], through[256];
   uint16_t port;
-  uint32_t n = 1, unknown = 0, unknown_there = 0, unknown_absent = 0, applied = 0;
   struct cut_proxy *proxy = cut_proxy_start(server.port[0], &port);
   assert_non_null(proxy);
-  place_open(&direct, server.port[0], "cuts", "");
-  place_open(&through, port, "cuts", "");
-  for (int round = 0; round < 2; round++)
-    for (int kind = 0; kind < CUT_KINDS; kind++)
-      for (uint32_t request = 1; request <= 4; request++, n++) {
-        bool there;
-        enum store_outcome o =
-            cut_write(proxy, &through, &direct, (enum cut_kind)kind, request, n, &there);
-        unknown += o == STORE_UNKNOWN;
-        applied += o == STORE_APPLIED;
-        unknown_there += o == STORE_UNKNOWN && there;
-        unknown_absent += o == STORE_UNKNOWN && !there;
-        insert(&through, 100000 + n); /* and all is well again */
-      }
-  assert_true(unknown > 0 && applied > 0);
-  assert_true(unknown_there > 0 && unknown_absent > 0);
-  place_close(&through);
-  place_close(&direct);
+  url_on(server.port[0], "cuts", "", direct, sizeof direct);
+  url_on(port, "cuts", "", through, sizeof through);
+  check_cuts(direct, through, proxy);
   cut_proxy_stop(proxy);
 }
 
 static void readers_survive_lost_connections(void **state) {
   (void)state;
-  struct place p;
+  char url[256];
   uint16_t port;
   struct cut_proxy *proxy = cut_proxy_start(server.port[0], &port);
-  place_open(&p, port, "readers", "");
-  insert(&p, 1);
-  for (int i = 0; i < 3; i++) {
-    cut_proxy_drop(proxy);
-    assert_true(is_there(&p, execution_new(1)));
-    const struct event **events;
-    uint32_t count;
-    struct ff_bytes next;
-    bool dropped;
-    cut_proxy_drop(proxy);
-    assert_fine(store_read_log(p.reader, &arena, (struct ff_bytes){NULL, 0}, 10, &events, &count,
-                               &next, &dropped, &error));
-  }
-  /* in the middle of a transaction: the batch runs again, nothing is unknown */
-  const void *none;
-  enum store_outcome outcome;
-  assert_fine(load(p.writer, execution_new(2), &none));
-  cut_proxy_drop(proxy);
-  assert_fine(write_one(p.writer, STORE_INSERT, execution_new(2), 0, &outcome));
-  assert_int_not_equal(outcome, STORE_APPLIED);
-  insert(&p, 3);
-  place_close(&p);
+  url_on(port, "readers", "", url, sizeof url);
+  check_lost_readers(url, proxy);
   cut_proxy_stop(proxy);
 }
 
 static void a_restarted_server_is_found_again(void **state) {
   (void)state;
-  struct place p;
-  const void *record;
-  place_open(&p, server.port[0], "restart", "");
-  insert(&p, 1);
-  server_signal(&server, 0, SIGKILL);
-  assert_refused(load(p.reader, execution_new(1), &record), FF_CODE_transport, "127.0.0.1");
-  assert_refused(load(p.writer, execution_new(1), &record), FF_CODE_transport, "127.0.0.1");
-  assert_true(server_restart(&server, 0));
-  assert_true(is_there(&p, execution_new(1)));
-  insert(&p, 2);
-  place_close(&p);
+  char url[256];
+  url_on(server.port[0], "restart", "", url, sizeof url);
+  check_restart(url);
+}
+
+static void hints_reach_other_processes(void **state) {
+  (void)state;
+  char url[256];
+  url_on(server.port[0], "hints", "", url, sizeof url);
+  check_hints(url);
 }
 
 /* A stopped process holds nothing for longer than it is allowed, and its late write is refused. */
@@ -227,11 +86,11 @@ static void a_stopped_writer_is_thrown_out(void **state) {
   struct place stopped, rival;
   const void *read, *theirs;
   enum store_outcome outcome;
-  place_open(&stopped, server.port[0], "stopped", "&idle_in_transaction_timeout_ms=300");
-  place_open(&rival, server.port[0], "stopped", "");
-  insert(&rival, 1);
-  assert_fine(load(stopped.writer, execution_new(1), &read));
-  assert_fine(load(rival.writer, execution_new(1), &theirs)); /* waits for the lock */
+  open_on(&stopped, server.port[0], "stopped", "&idle_in_transaction_timeout_ms=300");
+  open_on(&rival, server.port[0], "stopped", "");
+  insert_one(&rival, 1);
+  assert_fine(load(stopped.writer, numbered(1), &read));
+  assert_fine(load(rival.writer, numbered(1), &theirs)); /* waits for the lock */
   struct execution *next = record_copy(RECORD_KIND_execution, theirs, &arena);
   next->head.version = 2;
   assert_fine(write_one(rival.writer, STORE_UPDATE, next, 1, &outcome));
@@ -240,7 +99,7 @@ static void a_stopped_writer_is_thrown_out(void **state) {
   late->head.version = 2;
   assert_fine(write_one(stopped.writer, STORE_UPDATE, late, 1, &outcome));
   assert_int_not_equal(outcome, STORE_APPLIED);
-  insert(&stopped, 2);
+  insert_one(&stopped, 2);
   place_close(&stopped);
   place_close(&rival);
 }
@@ -249,25 +108,19 @@ static void a_stopped_writer_is_thrown_out(void **state) {
 
 static struct store_scan heads(struct store_session *session, uint32_t limit) {
   struct store_scan s = {
-      .index = INDEX_execution_eligible, .from = execution_new(0), .limit = limit};
+      .index = INDEX_execution_eligible, .from = numbered(0), .limit = limit};
   int64_t now;
   assert_fine(store_fetch(session, &arena, NULL, 0, &s, 1, &now, &error));
   return s;
-}
-
-static uint32_t number_of(const void *record) {
-  uint32_t n;
-  memcpy(&n, ((const struct execution *)record)->id.b + 12, 4);
-  return n;
 }
 
 /* DESIGN 6: what a rival is about to claim is left to it; nobody waits, nobody takes it twice. */
 static void rivals_take_different_heads(void **state) {
   (void)state;
   struct place a, b;
-  place_open(&a, server.port[0], "heads", "");
-  place_open(&b, server.port[0], "heads", "");
-  for (uint32_t n = 1; n <= 6; n++) insert(&a, n);
+  open_on(&a, server.port[0], "heads", "");
+  open_on(&b, server.port[0], "heads", "");
+  for (uint32_t n = 1; n <= 6; n++) insert_one(&a, n);
   struct store_scan first = heads(a.writer, 3), second = heads(b.writer, 5);
   assert_int_equal(first.count, 3);
   assert_int_equal(second.count, 3);
@@ -290,22 +143,22 @@ static void deadlocks_are_conflicts(void **state) {
   struct place a, b;
   const void *record;
   enum store_outcome outcome;
-  place_open(&a, server.port[0], "deadlock", "");
-  place_open(&b, server.port[0], "deadlock", "");
-  insert(&a, 1);
-  insert(&a, 2);
-  assert_fine(load(a.writer, execution_new(1), &record));
+  open_on(&a, server.port[0], "deadlock", "");
+  open_on(&b, server.port[0], "deadlock", "");
+  insert_one(&a, 1);
+  insert_one(&a, 2);
+  assert_fine(load(a.writer, numbered(1), &record));
   pid_t child = fork();
   if (child == 0) { /* holds 2 and wants 1 */
     struct place c;
-    place_open(&c, server.port[0], "deadlock", "");
-    bool ok = load(c.writer, execution_new(2), &record) == FF_OK;
+    open_on(&c, server.port[0], "deadlock", "");
+    bool ok = load(c.writer, numbered(2), &record) == FF_OK;
     usleep(300000);
-    ok = ok && load(c.writer, execution_new(1), &record) == FF_OK;
+    ok = ok && load(c.writer, numbered(1), &record) == FF_OK;
     _exit(ok ? 0 : 1);
   }
   usleep(200000);
-  assert_fine(load(a.writer, execution_new(2), &record));
+  assert_fine(load(a.writer, numbered(2), &record));
   struct execution *next = record_copy(RECORD_KIND_execution, record, &arena);
   next->head.version = 2;
   assert_fine(write_one(a.writer, STORE_UPDATE, next, 1, &outcome));
@@ -317,48 +170,7 @@ static void deadlocks_are_conflicts(void **state) {
   place_close(&b);
 }
 
-static _Atomic uint32_t heard;
-static void hear(void *user, const struct store_hint *hint) {
-  (void)user;
-  if (text_equal_c(hint->lane_id, "lane") && hint->partition == 7) heard++;
-}
-
-static void hints_reach_other_processes(void **state) {
-  (void)state;
-  struct place p;
-  place_open(&p, server.port[0], "hints", "");
-  assert_fine(store_listen(p.store, hear, &p, &error));
-  sql("SELECT 1");
-  usleep(500000); /* until it listens; a hint before that is lost by contract */
-  for (int i = 0; i < 20 && !heard; i++) {
-    pid_t child = fork();
-    if (child == 0) {
-      struct place c;
-      place_open(&c, server.port[0], "hints", "");
-      store_notify(c.store, &c, &(struct store_hint){7, TEXT_LIT("lane")}, 1);
-      place_close(&c); /* sends what is noted */
-      _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    for (int k = 0; k < 20 && !heard; k++) usleep(50000);
-  }
-  assert_true(heard > 0);
-  place_close(&p);
-}
-
 /* ---- what is set up wrongly ---- */
-
-static enum ff_rc try_open(const char *url) {
-  struct store *store = NULL;
-  bool applied;
-  error = (struct ff_error){0};
-  enum ff_rc rc = store_open(ff_text(url), NULL, &store, &error);
-  if (rc == FF_OK) rc = store_migrate(store, &applied, &error);
-  store_close(store);
-  assert_null(strstr(error.detail, server.password));
-  return rc;
-}
 
 static void wrong_settings_say_what_to_do(void **state) {
   (void)state;
@@ -420,22 +232,22 @@ static void a_newer_schema_stops_writers(void **state) {
   const void *record;
   char url[256];
   url_on(server.port[0], "newer", "", url, sizeof url);
-  place_open(&p, server.port[0], "newer", "");
-  insert(&p, 1);
+  open_on(&p, server.port[0], "newer", "");
+  insert_one(&p, 1);
   sql("UPDATE newer.meta SET generation=99");
-  assert_refused(load(p.writer, execution_new(1), &record), FF_CODE_schema_too_new, "newer");
+  assert_refused(load(p.writer, numbered(1), &record), FF_CODE_schema_too_new, "newer");
   assert_refused(try_open(url), FF_CODE_schema_too_new, "newer");
   sql("UPDATE newer.meta SET generation=1,fingerprint=0;"
       "ALTER TABLE newer.lane ADD COLUMN extra int");
-  assert_refused(load(p.writer, execution_new(1), &record), FF_CODE_unavailable, "another version");
+  assert_refused(load(p.writer, numbered(1), &record), FF_CODE_unavailable, "another version");
   assert_refused(try_open(url), FF_CODE_schema_too_new, "extra");
   sql("ALTER TABLE newer.lane DROP COLUMN extra;ALTER TABLE newer.execution DROP COLUMN worker_id "
       "CASCADE");
   assert_fine(try_open(url)); /* an older schema is brought up to date, data and all */
   place_close(&p);
-  place_open(&p, server.port[0], "newer", "");
-  assert_true(is_there(&p, execution_new(1)));
-  insert(&p, 2);
+  open_on(&p, server.port[0], "newer", "");
+  assert_true(is_there(&p, numbered(1)));
+  insert_one(&p, 2);
   place_close(&p);
 }
 
@@ -444,8 +256,8 @@ static void spoiled_rows_are_corruption(void **state) {
   (void)state;
   struct place p;
   const void *record;
-  place_open(&p, server.port[0], "spoiled", "");
-  insert(&p, 1);
+  open_on(&p, server.port[0], "spoiled", "");
+  insert_one(&p, 1);
   static const struct {
     const char *set, *back, *cause;
   } spoiled[] = {{"lifecycle_phase=99", "lifecycle_phase=0", "execution: lifecycle_phase: unknown"},
@@ -455,10 +267,10 @@ static void spoiled_rows_are_corruption(void **state) {
                  {"attempt_index=-5", "attempt_index=0", "execution: attempt_index"}};
   for (size_t i = 0; i < ARRAY_LEN(spoiled); i++) {
     sql("UPDATE spoiled.execution SET %s", spoiled[i].set);
-    assert_refused(load(p.reader, execution_new(1), &record), FF_CODE_corruption, spoiled[i].cause);
-    assert_refused(load(p.writer, execution_new(1), &record), FF_CODE_corruption, spoiled[i].cause);
+    assert_refused(load(p.reader, numbered(1), &record), FF_CODE_corruption, spoiled[i].cause);
+    assert_refused(load(p.writer, numbered(1), &record), FF_CODE_corruption, spoiled[i].cause);
     sql("UPDATE spoiled.execution SET %s", spoiled[i].back);
-    assert_true(is_there(&p, execution_new(1)));
+    assert_true(is_there(&p, numbered(1)));
   }
   place_close(&p);
 }
@@ -479,8 +291,8 @@ static void plans_do_not_change_with_dead_rows(void **state) {
   struct place p;
   enum store_outcome outcome;
   const void *record;
-  place_open(&p, server.port[0], "plans", "");
-  for (uint32_t n = 1; n <= 40; n++) insert(&p, n);
+  open_on(&p, server.port[0], "plans", "");
+  for (uint32_t n = 1; n <= 40; n++) insert_one(&p, n);
   sql("ALTER TABLE plans.execution SET (autovacuum_enabled=false);"
       "INSERT INTO plans.execution SELECT r.* FROM (SELECT (jsonb_populate_record(t,"
       "jsonb_build_object('id',gen_random_uuid()))).* FROM plans.execution t,"
@@ -490,9 +302,9 @@ static void plans_do_not_change_with_dead_rows(void **state) {
       "ANALYZE plans.execution");
   place_close(&p);
   sql("SELECT pg_stat_reset()");
-  place_open(&p, server.port[0], "plans", "");
+  open_on(&p, server.port[0], "plans", "");
   for (uint32_t n = 1; n <= 20; n++) {
-    assert_fine(load(p.writer, execution_new(n), &record));
+    assert_fine(load(p.writer, numbered(n), &record));
     assert_non_null(record);
     assert_int_equal(heads(p.writer, 5).count, 5);
     struct execution *next = record_copy(RECORD_KIND_execution, record, &arena);
