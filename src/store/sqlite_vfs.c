@@ -1,10 +1,13 @@
 /*
- * The VFS of the connection that writes: neighbouring writes go to the system's VFS as one.
+ * The VFS of the connection that writes: neighbouring writes to the log go to the system's VFS as
+ * one.
  *
- * SQLite writes the log a header and a page at a time and a checkpoint page by page; together they
- * are a tenth of a commit. Nothing is held back past a sync, a read, a truncation or a look at the
- * size, and with synchronous=FULL SQLite shows nobody what it has not synced: so nobody can see the
- * difference. Never used below FULL, where commits do not sync.
+ * SQLite writes the log a header and a page at a time; together they are a tenth of a commit.
+ * Nothing is held back past a sync, a read, a truncation or a look at the size, and with
+ * synchronous=FULL SQLite shows nobody what it has not synced of the log: so nobody can see the
+ * difference. Never used below FULL, where commits do not sync. Only the log: a checkpoint that a
+ * reader keeps from its end tells others how far it came without a sync, so what it writes to the
+ * database file must be there at once.
  */
 #include "store/sqlite_impl.h"
 
@@ -18,6 +21,7 @@ struct file {
   uint8_t *piece;      /* heap, PIECE_BYTES; NULL until the first write */
   sqlite3_int64 at;    /* where piece[0] goes */
   int len;
+  bool gathers; /* is the write-ahead log */
 };
 
 static struct file *file_of(sqlite3_file *f) {
@@ -52,6 +56,7 @@ static int file_read(sqlite3_file *base, void *out, int n, sqlite3_int64 at) {
 
 static int file_write(sqlite3_file *base, const void *data, int n, sqlite3_int64 at) {
   struct file *f = file_of(base);
+  if (!f->gathers) return f->below->pMethods->xWrite(f->below, data, n, at);
   if (f->len && (at != f->at + f->len || n > PIECE_BYTES - f->len)) {
     int code = flush(f);
     if (code) return code;
@@ -140,7 +145,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
   (void)vfs;
   sqlite3_vfs *below = system_vfs();
   struct file *f = file_of(base);
-  *f = (struct file){.below = heap_zalloc((size_t)below->szOsFile)};
+  *f = (struct file){.below = heap_zalloc((size_t)below->szOsFile),
+                     .gathers = flags & SQLITE_OPEN_WAL};
   int code = below->xOpen(below, path, f->below, flags, out_flags);
   if (code == SQLITE_OK) {
     f->base.pMethods = &methods;

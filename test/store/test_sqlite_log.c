@@ -299,6 +299,62 @@ static void test_hints_reach_other_openers_of_the_file(void **state) {
   fixture_close(&other);
 }
 
+/* ---- a checkpoint that a reader keeps from its end ---- */
+
+static void sql(sqlite3 *db, const char *text) {
+  char *problem = NULL;
+  if (sqlite3_exec(db, text, NULL, NULL, &problem) != SQLITE_OK) fail_msg("%s: %s", text, problem);
+}
+
+static sqlite3 *raw(const char *path, const char *vfs) {
+  sqlite3 *db;
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  assert_int_equal(sqlite3_open_v2(path, &db, flags, vfs), SQLITE_OK);
+  return db;
+}
+
+static void answers(sqlite3 *db, const char *question, const char *want) {
+  sqlite3_stmt *st;
+  assert_int_equal(sqlite3_prepare_v2(db, question, -1, &st, NULL), SQLITE_OK);
+  int code = sqlite3_step(st);
+  if (code != SQLITE_ROW) fail_msg("%s: %s", question, sqlite3_errmsg(db));
+  assert_string_equal((const char *)sqlite3_column_text(st, 0), want);
+  sqlite3_finalize(st);
+}
+
+/* What it has moved is in the database file when it says so: a later reader looks for it there, on
+ * any connection and in any process. */
+static void test_a_checkpoint_half_done_can_be_read(void **state) {
+  (void)state;
+  char path[300], file[320];
+  int frames, done;
+  snprintf(path, sizeof path, "%s-half", f.path);
+  sqlite3 *writer = raw(path, sqlite_gathering_vfs());
+  sql(writer, "PRAGMA journal_mode=wal; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+              "CREATE TABLE t(i INTEGER PRIMARY KEY, x BLOB);"
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40)"
+              "INSERT INTO t SELECT i, zeroblob(3000) FROM n");
+  sqlite3 *old = raw(path, NULL), *fresh = raw(path, NULL);
+  sql(old, "BEGIN");
+  answers(old, "SELECT count(*) FROM t", "40");
+  sql(writer, "INSERT INTO t VALUES(41, zeroblob(3000))");
+  assert_int_equal(sqlite3_wal_checkpoint_v2(writer, "main", SQLITE_CHECKPOINT_PASSIVE, &frames,
+                                             &done),
+                   SQLITE_OK);
+  assert_true(done > 0 && done < frames);
+  answers(fresh, "SELECT count(*) || ',' || sum(length(x)) FROM t", "41,123000");
+  answers(fresh, "PRAGMA integrity_check", "ok");
+  answers(old, "SELECT count(*) FROM t", "40");
+  sqlite3_close(old);
+  sqlite3_close(fresh);
+  sqlite3_close(writer);
+  static const char *const suffixes[] = {"", "-wal", "-shm"};
+  for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+    snprintf(file, sizeof file, "%s%s", path, suffixes[i]);
+    (void)unlink(file);
+  }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -313,6 +369,7 @@ int main(void) {
       TEST(test_a_failed_checkpoint_stops_the_store),
       TEST(test_event_ids_are_never_reused),
       TEST(test_cursors_know_what_was_dropped),
+      TEST(test_a_checkpoint_half_done_can_be_read),
       TEST(test_hints_reach_other_openers_of_the_file),
   };
   return cmocka_run_group_tests_name("sqlite log", tests, NULL, NULL);
