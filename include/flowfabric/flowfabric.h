@@ -15,6 +15,7 @@
 #include "flowfabric/schedule.h"
 #include "flowfabric/signal.h"
 #include "flowfabric/stream.h"
+#include "flowfabric/transfer.h"
 #include "flowfabric/why.h"
 #include "flowfabric/words.h"
 #include "flowfabric/worker.h"

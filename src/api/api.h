@@ -26,4 +26,7 @@ struct ff_engine {
 enum ff_rc api_sized_copy(void *full, size_t full_size, const void *given, uint32_t size,
                           const char *field, struct ff_error *error) MUST_USE;
 
+/* The durable default file (DESIGN 10); its directory is made when it is missing. */
+enum ff_rc api_default_url(char *url, size_t size, struct ff_error *error) MUST_USE;
+
 #endif

@@ -34,7 +34,7 @@ static enum ff_rc make_directory(const char *path, struct ff_error *error) {
 }
 
 /* flowfabric.db in $FF_DATA_DIR, else in the XDG state directory (DESIGN §10). */
-static enum ff_rc default_url(char *url, size_t size, struct ff_error *error) {
+enum ff_rc api_default_url(char *url, size_t size, struct ff_error *error) {
   const char *data = getenv("FF_DATA_DIR"), *state = getenv("XDG_STATE_HOME"),
              *home = getenv("HOME");
   char directory[PATH_MAX];
@@ -166,7 +166,7 @@ enum ff_rc ff_open(const char *url, const struct ff_open_options *options, struc
   *out = NULL;
   if (options) TRY(api_sized_copy(&full, sizeof full, options, options->size, "options", error));
   if (!url || !*url) {
-    TRY(default_url(default_text, sizeof default_text, error));
+    TRY(api_default_url(default_text, sizeof default_text, error));
     url = default_text;
   }
   if (strlen(url) >= sizeof key)

@@ -8,6 +8,13 @@
 #include "base/base.h"
 #include "flowfabric/error.h"
 
+/* The one control-flow macro: hand up anything but FF_OK. */
+#define TRY(call)                         \
+  do {                                    \
+    enum ff_rc try_rc_ = (call);          \
+    if (try_rc_ != FF_OK) return try_rc_; \
+  } while (0)
+
 /* Sets code (and its family), no field, no context. format may be NULL for no detail. */
 enum ff_rc error_set(struct ff_error *e, enum ff_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -83,7 +83,7 @@ extern const struct cli_verb cli_verb_submit, cli_verb_get, cli_verb_list, cli_v
     cli_verb_call,
     cli_verb_version, cli_verb_help, cli_verb_completion, cli_verb_suspended, cli_verb_signal,
     cli_verb_approve, cli_verb_token, cli_verb_secret, cli_verb_tail, cli_verb_summary,
-    cli_verb_why;
+    cli_verb_why, cli_verb_backup, cli_verb_restore, cli_verb_move;
 
 /* `ff bench`; src/cli/bench*.c defines it. */
 int cli_bench(struct cli *cli, int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct cli_verb *const verbs[] = {
     &cli_verb_suspended,  &cli_verb_signal,  &cli_verb_approve, &cli_verb_token, &cli_verb_secret,
     &cli_verb_lanes,      &cli_verb_workers, &cli_verb_doctor,  &cli_verb_bench,  &cli_verb_ops,
     &cli_verb_call,
+    &cli_verb_backup,     &cli_verb_restore, &cli_verb_move,
     &cli_verb_completion, &cli_verb_version, &cli_verb_help,
 };
 

@@ -5,6 +5,7 @@
  */
 #include "engine/impl.h"
 #include "store/calls.h"
+#include "store/mark.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -198,6 +199,16 @@ static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
   return rc;
 }
 
+/* A store that is being moved, has moved or is not whole yet takes no engine. Looked at behind the
+ * opening of the writer sessions: a move that begins later finds them. */
+static enum ff_rc check_marks(struct engine *e, struct ff_error *error) {
+  struct store_session *session;
+  TRY(reader_take(e, &session, error));
+  enum ff_rc rc = mark_check(session, error);
+  reader_give(e, session);
+  return rc;
+}
+
 static void hinted(void *user, const struct store_hint *hint) {
   struct engine *e = user;
   (void)hint;
@@ -247,10 +258,12 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   TRY(e->store->vtable->migrate(e->store, &applied, error));
   TRY(settle_partitions(e, reads_only, error));
   if (reads_only) {
+    TRY(check_marks(e, error));
     e->options.open.no_scanners = true;
     return e->options.manual ? FF_OK : service_start(e, error);
   }
   TRY(seats_open(e, error));
+  TRY(check_marks(e, error));
   TRY(check_deployment(e, error));
   TRY(secret_seed(e, error));
   TRY(lanes_seed(e, error));

@@ -20,13 +20,6 @@
  * gets the error of the row. Who walks over work of many goes on without that row instead. */
 #define FF_UNREADABLE ((enum ff_rc)2)
 
-/* The one control-flow macro: hand up anything but FF_OK. */
-#define TRY(call)                         \
-  do {                                    \
-    enum ff_rc try_rc_ = (call);          \
-    if (try_rc_ != FF_OK) return try_rc_; \
-  } while (0)
-
 /* What the deployment fixes for every operation. */
 struct op_config {
   enum ff_backend backend;

@@ -157,11 +157,17 @@ static enum ff_rc migrate(struct store *store, bool *applied, struct ff_error *e
   return sqlite_schema_migrate(sqlite_store_of(store), applied, e);
 }
 
-/* Nobody: the lock file has one owner. */
+/* The owner of a file is alone; who reads it becomes the owner, or finds that there is one. */
 static enum ff_rc others(struct store *store, bool *any, struct ff_error *e) {
-  (void)store, (void)e;
+  struct sqlite_store *s = sqlite_store_of(store);
+  struct ff_error problem;
   *any = false;
-  return FF_OK;
+  if (s->db || s->lock_fd >= 0) return FF_OK;
+  enum ff_rc rc = sqlite_lock_take(s->name, &s->lock_fd, &problem);
+  *any = rc && problem.code == FF_CODE_store_busy;
+  if (!rc || *any || s->immutable) return FF_OK;
+  if (e) *e = problem;
+  return rc;
 }
 
 static const struct store_vtable vtable = {

@@ -207,6 +207,12 @@ enum ff_rc store_memory_open(struct ff_str name, const struct store_options *, s
 enum ff_rc store_sqlite_open(struct ff_str path_and_query, const struct store_options *,
                              struct store **, struct ff_error *) MUST_USE;
 
+/* Writes a copy of one instant over the empty file `file`, while others work. Only of a store that
+ * store_sqlite_open opened. progress NULL, or answers false: stop (unavailable). */
+typedef bool store_backup_progress_fn(void *user, uint64_t pages_done, uint64_t pages);
+enum ff_rc store_sqlite_backup(struct store *, const char *file, store_backup_progress_fn *progress,
+                               void *user, struct ff_error *) MUST_USE;
+
 /* For stores: the answer of a scan so far, empty; one more record; one more row stepped over, which
  * fails with `why` when there are too many. */
 void store_scan_reset(struct store_scan *);
