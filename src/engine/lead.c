@@ -53,12 +53,14 @@ static void take(struct batch *b, struct call *call) {
   e->inbox_requests -= call->request_count;
 }
 
-/* How many requests to take: three quarters of the callers that seem to be at work. While their
- * batch commits the others come back; a smaller part pays for more commits than that saves. */
+/* How many requests to take. With one writer all that wait: running a part of them while another
+ * part commits gains less than the further commits cost (doc/bench.md). Else three quarters of the
+ * callers that seem to be at work; while their batch commits the others come back to the next writer.
+ */
 static uint32_t share(const struct batch *b) {
   const struct engine *e = b->engine;
   uint32_t limit = e->options.open.batch_limit, callers = e->inbox_requests + b->last_size;
-  if (e->options.manual || callers > SHARE_MAX) return limit;
+  if (e->options.manual || callers > SHARE_MAX || e->store->traits.writers == 1) return limit;
   uint32_t most = callers - callers / 4;
   if (most < SHARE_MIN) most = SHARE_MIN;
   return most < limit ? most : limit;

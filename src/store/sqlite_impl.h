@@ -21,10 +21,10 @@
 #define SQLITE_META_EVENT_MARK "event_mark"
 
 /* Frames (pages) in the write-ahead log at which a checkpoint runs: when nothing waits, and
- * whatever waits. A step of 500 takes about 1 ms; longer logs cost no less per frame and stall
- * longer. */
+ * whatever waits. A step of 1,000 takes about 2 ms; 500 cost a lifecycle 3% more (two syncs
+ * a step), 2,000 no less. */
 #define SQLITE_WAL_IDLE_FRAMES 128
-#define SQLITE_WAL_HARD_FRAMES 500
+#define SQLITE_WAL_HARD_FRAMES 1000
 /* Calls of idle() without an apply in between after which a writer needs no caches. */
 #define SQLITE_RELEASE_AFTER_RESTS 100
 #define SQLITE_BUSY_TIMEOUT_MS 1000
