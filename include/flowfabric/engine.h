@@ -48,6 +48,8 @@ struct ff_open_options {
   uint64_t async_bytes_limit; /* bytes of their copied arguments; 0 = 256 MiB */
   uint32_t max_stream_ops; /* read_stream and tail_stream at the same time, waiting ones included; 0 =
                               $FF_MAX_CONCURRENT_STREAM_OPS or 64; at most 1,000,000 (05 A.11) */
+  uint32_t cascade_steps;  /* members ended and edges resolved by one transaction at most, what is left
+                              follows in others; 0 = 256; 16..4,096 (04 §8.4) */
 };
 #ifdef __cplusplus
 #define FF_OPEN_OPTIONS_INIT \

@@ -48,6 +48,70 @@ struct ff_add_execution_to_flow_result {
 };
 FF_OPERATION(add_execution_to_flow);
 
+/* Draws an edge: the downstream needs the upstream (04 §5). No execution changes before the edge is
+ * applied. A repeat after a lost reply gives stale_graph_revision, and with the right revision
+ * dependency_already_exists naming the same edge: it was staged. outcome staged. Errors, first one
+ * first: invalid_input; self_referencing_edge; flow_not_found; flow_already_terminal;
+ * stale_graph_revision; execution_not_in_flow; cycle_detected, or invalid_input
+ * graph_too_large_to_verify; dependency_already_exists (context edge_id, upstream_execution_id,
+ * downstream_execution_id, edge_state of the one there is). */
+struct ff_stage_dependency_edge_args {
+  uint32_t size;
+  struct ff_str flow_id;
+  struct ff_str edge_id; /* a uuid of the caller's choice, not nil */
+  struct ff_str upstream_execution_id, downstream_execution_id;
+  struct ff_str dependency_kind;  /* absent = success_only, the only one */
+  struct ff_str data_passing_ref; /* any text of at most 4,096 bytes: the upstream's result becomes the
+                                     downstream's input when the edge is satisfied; absent = no */
+  uint64_t expected_graph_revision;
+};
+struct ff_stage_dependency_edge_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_id edge_id;
+  uint64_t new_graph_revision;
+};
+FF_OPERATION(stage_dependency_edge);
+
+/* Says when the edges towards a downstream are enough (04 §7): all of them (the default), any, or k.
+ * Only before the first of them is staged. policy: {"kind":"all_of"},
+ * {"kind":"any_of","on_satisfied":"cancel_remaining"|"let_run"},
+ * {"kind":"quorum","k":N,"on_satisfied":...}; cancel_remaining cancels the upstreams that are still
+ * alive once the group is decided. The downstream need not exist yet. outcome: set, already_set.
+ * Errors, first one first: invalid_input (also: of another partition), flow_not_found,
+ * flow_already_terminal, edge_group_policy_fixed (context downstream). */
+struct ff_set_edge_group_policy_args {
+  uint32_t size;
+  struct ff_str flow_id, downstream_execution_id;
+  struct ff_str policy; /* JSON of at most 4,096 bytes */
+};
+struct ff_set_edge_group_policy_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+};
+FF_OPERATION(set_edge_group_policy);
+
+/* Arms a staged edge: a downstream that waits for work waits for the upstream from now on (04 §6); one
+ * that runs only remembers, until it calls wait_children. An upstream that has ended already resolves
+ * the edge at once, which may release or skip the downstream. outcome: applied (unsatisfied_count),
+ * already_applied. Errors, first one first: invalid_input, execution_not_found,
+ * execution_already_in_flow (context flow_id), execution_not_in_flow, invalid_dependency
+ * (edge_not_found, edge_endpoint_mismatch), flow_already_terminal, invalid_dependency
+ * (data_passing_ref_mismatch, dependency_kind_mismatch). */
+struct ff_apply_dependency_to_child_args {
+  uint32_t size;
+  struct ff_str flow_id, edge_id, downstream_execution_id, upstream_execution_id;
+  uint64_t graph_revision;        /* not looked at */
+  struct ff_str dependency_kind;  /* absent = as staged */
+  struct ff_str data_passing_ref; /* absent = as staged; given, it fills an empty one */
+};
+struct ff_apply_dependency_to_child_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  uint32_t unsatisfied_count; /* applied edges of the downstream that are not resolved */
+};
+FF_OPERATION(apply_dependency_to_child);
+
 #ifdef __cplusplus
 }
 #endif

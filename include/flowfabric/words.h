@@ -49,7 +49,7 @@ extern "C" {
 /* Why an attempt's stream ended (05 A.7); what a frame is, and how it is kept (05 A.2). */
 #define FF_WORDS_stream_close(X)                                                                                   \
   X(none) X(attempt_success) X(attempt_failure) X(attempt_cancelled) X(expired) X(lease_expired) X(lease_revoked)  \
-  X(reclaimed) X(suspension_timeout)
+  X(reclaimed) X(suspension_timeout) X(dependency_impossible)
 #define FF_WORDS_frame_kind(X) X(event) X(stdout) X(stderr) X(blob)
 #define FF_WORDS_frame_mode(X) X(durable) X(summary) X(best_effort)
 #define FF_WORDS_tail_visibility(X) X(all) X(exclude_best_effort)

@@ -31,6 +31,7 @@ static void pend(struct batch *b, struct call *call) {
 /* ---- running ---- */
 
 static void changed(void *user, const struct execution *before, const struct execution *after);
+static void left(void *user) { ((struct batch *)user)->left_work = true; }
 
 static void fail_pending(struct batch *b, const struct ff_error *error) {
   for (uint32_t i = 0; i < b->pending_count; i++) {
@@ -144,9 +145,9 @@ bool batch_begin(struct batch *b) {
   arena_reset(&b->arena);
   e->batches++;
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
-  b->watch = (struct overlay_watch){.user = b, .changed = changed};
+  b->watch = (struct overlay_watch){.user = b, .changed = changed, .left = left};
   overlay_watch(b->overlay, &b->watch);
-  b->wakes_all = b->blocked = b->registered = false;
+  b->wakes_all = b->blocked = b->registered = b->left_work = false;
   b->made_eligible = NULL;
   b->next_due_at = INT64_MAX;
   b->pending_count = 0;
@@ -407,7 +408,8 @@ void batch_end(struct batch *b) {
   struct store_group *groups = groups_make(b, &tags, &count);
   enum ff_rc rc = store_apply(b->writer, groups, count, &error);
   /* Only now: a scanner that looks before the commit forgets what it was told and finds nothing. */
-  if (rc == FF_OK) scan_hint(e, b->next_due_at);
+  if (rc == FF_OK && b->left_work) atomic_store(&e->flow_work, true);
+  if (rc == FF_OK) scan_hint(e, b->left_work ? 0 : b->next_due_at);
   if (rc == FF_OK && b->registered) unblock_hint(e, store_now(e));
   else if (rc == FF_OK && b->blocked)
     unblock_hint(e, store_now(e) + scanner_intervals_ms[SCANNER_UNBLOCK]);

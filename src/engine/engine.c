@@ -138,6 +138,11 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
                                  .retention_ms = o->retention_ms ? o->retention_ms : 86400000};
   e->config.max_input_payload_bytes = o->max_payload_bytes ? o->max_payload_bytes : 16u << 20;
   e->config.max_result_payload_bytes = e->config.max_input_payload_bytes;
+  if (o->cascade_steps == 0) o->cascade_steps = 256;
+  if (o->cascade_steps < 16 || o->cascade_steps > 4096)
+    return error_field(error, FF_CODE_config, "cascade_steps", "must be 16..4096, got %u",
+                       o->cascade_steps);
+  e->config.cascade_steps = o->cascade_steps;
   TRY(gate_configure(e, error));
   TRY(reclaim_delay(o, &e->config.auto_reclaim_delay_ms, error));
   return renewed_events(&e->config.lease_renewed_events, error);
@@ -272,6 +277,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   /* Whatever fell due while nobody looked is found by the first cycle. */
   atomic_store(&e->next_due, 0);
   atomic_store(&e->next_unblock, 0);
+  atomic_store(&e->flow_work, !e->options.open.no_scanners);
   e->next_sweep = store_now(e) + 60000;
   return e->options.manual ? FF_OK : service_start(e, error);
 }
@@ -583,7 +589,8 @@ bool engine_step(struct engine *e, int64_t now) {
     watches_look_again(e);
     return true;
   }
-  if (e->options.open.no_scanners) return false;
+  if (e->options.open.no_scanners)
+    return atomic_load(&e->flow_work) && scan_flow_work(e, store_now(e), &errors) > 0;
   if (scan_next(e) <= now && scan_due(e, now, &errors)) return true;
   return atomic_load(&e->next_unblock) <= now && scan_unblock(e, now, &errors) > 0;
 }

@@ -146,6 +146,7 @@ struct batch {
   bool wakes_all;
   bool blocked;    /* something for want of a capable worker */
   bool registered; /* a worker */
+  bool left_work; /* a cascade goes on after the commit */
   struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
@@ -219,6 +220,7 @@ struct engine {
   int64_t next_sweep;
   _Atomic int64_t next_unblock;
   struct unblock_position unblock_at;
+  _Atomic bool flow_work; /* a commit has left some, or may have before this engine was opened */
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
@@ -354,6 +356,8 @@ enum scanner_id {
   SCANNER_SUSPENSION,
   SCANNER_WAITPOINT,
   SCANNER_PURGE,
+  SCANNER_DEPENDENCIES,
+  SCANNER_SIBLINGS,
   SCANNER_DEDUP,
   SCANNER_OUTBOX,
   SCANNER_WORKERS,
@@ -367,6 +371,8 @@ void scan_log_failure(const struct engine *, enum scanner_id, const struct ff_er
 #define SWEEP_BATCH 1000
 uint32_t scan_sweep(struct engine *, int64_t now, uint32_t *errors);
 void scan_hint(struct engine *, int64_t due_at);
+/* Goes on with what cascades have left, until nothing is left (scan_flow.c). */
+uint32_t scan_flow_work(struct engine *, int64_t now, uint32_t *errors);
 /* The earliest time anything is due, in store time; INT64_MAX when nothing is. */
 int64_t scan_next(const struct engine *);
 extern const char *const scanner_names[SCANNER_COUNT];

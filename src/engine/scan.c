@@ -14,11 +14,12 @@
 const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter",   "lease_expiry",      "attempt_timeout",   "execution_deadline",
     "auto_reclaim",       "suspension_timeout", "pending_wp_expiry", "retention_trimmer",
+    "dependency_reconciler", "edge_cancel_dispatcher",
     "dedup_sweep",        "outbox_trimmer",    "worker_registry_ttl_sweep", "unblock"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
-const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,
-                                                      2000, 5000, 60000, 60000, 60000,
-                                                      60000, 5000};
+const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,  2000, 5000,
+                                                      60000, 15000, 1000, 60000, 60000, 60000,
+                                                      5000};
 static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {
@@ -195,6 +196,7 @@ static uint32_t scan_rounds(struct engine *e, int64_t now, uint32_t *errors) {
 
 uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t processed = scan_rounds(e, now, errors);
+  processed += scan_flow_work(e, now, errors);
   if (e->store->traits.shared) scan_hint(e, now + LOOK_MS);
   return processed;
 }

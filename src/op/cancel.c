@@ -9,11 +9,10 @@
 #define REASON_MAX_BYTES 65536 /* what one HTTP body carries, 01 LM-1 */
 #define SOURCE_MAX_BYTES 256
 
-/* L-128 from any non-terminal phase. Only an active execution has a lease to release, and only that
- * leaves a receipt (L-40). */
-static enum ff_rc cancel_now(struct tx *tx, const struct execution *read, struct ff_str reason,
-                             struct ff_str cancelled_by, enum ff_revoked_by by) {
-  struct execution *x = tx_edit_execution(tx, read);
+/* L-128 from any non-terminal phase, but for the end itself. Only an active execution has a lease to
+ * release, and only that leaves a receipt (L-40). */
+static struct event *cancel_attempt(struct tx *tx, struct execution *x, struct ff_str reason,
+                                    struct ff_str cancelled_by, enum ff_revoked_by by) {
   struct event *event = NULL;
   if (attempt_is_open(x))
     attempt_end(tx, x, FF_attempt_lifecycle_ended_cancelled,
@@ -25,8 +24,22 @@ static enum ff_rc cancel_now(struct tx *tx, const struct execution *read, struct
   }
   x->cancellation_reason = reason;
   x->cancelled_by = cancelled_by;
+  return event;
+}
+
+static enum ff_rc cancel_now(struct tx *tx, const struct execution *read, struct ff_str reason,
+                             struct ff_str cancelled_by, enum ff_revoked_by by) {
+  struct execution *x = tx_edit_execution(tx, read);
+  struct event *event = cancel_attempt(tx, x, reason, cancelled_by, by);
   return execution_terminate(tx, x, FF_terminal_outcome_cancelled,
                              FF_attempt_lifecycle_ended_cancelled, event);
+}
+
+enum ff_rc execution_cancel_alone(struct tx *tx, struct execution *x, struct ff_str reason,
+                                  struct ff_str cancelled_by, enum ff_revoked_by by) {
+  struct event *event = cancel_attempt(tx, x, reason, cancelled_by, by);
+  return execution_terminate_alone(tx, x, FF_terminal_outcome_cancelled,
+                                   FF_attempt_lifecycle_ended_cancelled, event);
 }
 
 /* ---- cancel ---- */

@@ -149,7 +149,7 @@ enum ff_rc candidate_load(struct tx *tx, const struct execution *x, bool payload
   const struct payload *ignored_payload = NULL;
   const struct grant *ignored_grant = NULL;
   enum ff_rc first = FF_OK, second = FF_OK;
-  if (payload && x->payload_external)
+  if (payload && execution_has_payload_record(x))
     first = tx_get_payload(tx, EXECUTION_KEY(payload, id), &ignored_payload);
   if (x->grant_expires_at) second = tx_get_grant(tx, EXECUTION_KEY(grant, id), &ignored_grant);
   return second == FF_UNREADABLE || first == FF_OK ? second : first;

@@ -2,7 +2,7 @@
  * delay and wait_children: the worker gives its lease back, and the same attempt goes on later (02
  * §9).
  */
-#include "op/execution.h"
+#include "op/cascade.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -70,18 +70,41 @@ static enum ff_rc wait_children_prepare(const struct op_config *config, const vo
   return handle_prepare(config, &a->handle, prep, e);
 }
 
-/* L-122. Outside a flow there are no children to wait for, and the join is judged satisfied at once
- * (04 FW-2). */
-static void wait_children_now(struct tx *tx, const struct execution *read) {
-  static const struct execution_vector released = {
-      FF_lifecycle_phase_runnable,       FF_ownership_state_unowned,
-      FF_eligibility_state_eligible_now, FF_blocking_reason_waiting_for_worker,
-      FF_terminal_outcome_none,          FF_attempt_state_attempt_interrupted};
+/* L-122, the lease goes back and the same attempt pauses. */
+static struct execution *leave(struct tx *tx, const struct execution *read,
+                               enum ff_eligibility_state eligibility,
+                               enum ff_blocking_reason blocking, struct ff_str detail) {
+  struct execution_vector to = {.phase = FF_lifecycle_phase_runnable,
+                                .eligibility = eligibility,
+                                .blocking = blocking,
+                                .attempt = FF_attempt_state_attempt_interrupted};
   struct execution *x = tx_edit_execution(tx, read);
   attempt_pause(tx, x, TEXT_LIT("waiting_children"));
   lease_release(tx, x, TEXT_LIT("waiting_children"), FF_revoked_by_backend);
-  execution_move(tx, x, released, (struct ff_str){NULL, 0});
+  execution_move(tx, x, to, detail);
   receipt_store(x, FF_receipt_op_wait_children, 0, -1);
+  return x;
+}
+
+/* 04 FW-1 … FW-3. Outside a flow, and without an applied edge, there is nothing to wait for. */
+static enum ff_rc wait_children_now(struct tx *tx, const struct execution *read,
+                                    const struct execution **after) {
+  const struct edge_group *group = NULL;
+  if (!uuid_is_nil(read->flow_id))
+    TRY(edge_group_get(tx, flow_of_member(read), read->id, &group));
+  bool waits = group && group->applied && group->group_state != FF_edge_group_state_satisfied;
+  if (!waits) {
+    *after = leave(tx, read, FF_eligibility_state_eligible_now,
+                   FF_blocking_reason_waiting_for_worker, (struct ff_str){NULL, 0});
+    return FF_OK;
+  }
+  struct execution *x = leave(tx, read, FF_eligibility_state_blocked_by_dependencies,
+                              FF_blocking_reason_waiting_for_children,
+                              TEXT_LIT("waiting for child executions to complete"));
+  *after = x;
+  tx_edit_edge_group(tx, group); /* who decides it meanwhile writes it too (FW-7) */
+  if (group->group_state != FF_edge_group_state_impossible) return FF_OK;
+  return dependency_skip_member(tx, x);
 }
 
 static enum ff_rc wait_children_run(struct tx *tx, const void *args, const void *prep,
@@ -95,10 +118,10 @@ static enum ff_rc wait_children_run(struct tx *tx, const void *args, const void 
   TRY(execution_load(tx, handle->execution, &x, e));
   if (!receipt_match(x, &fence, FF_receipt_op_wait_children, &repeated)) {
     TRY(fence_check(tx, x, &fence, FENCE_FULL, e));
-    wait_children_now(tx, x);
+    TRY(wait_children_now(tx, x, &x));
   }
   result->outcome = FF_outcome_moved;
-  result->public_state = FF_public_state_waiting;
+  result->public_state = (uint8_t)execution_public_state(x);
   return FF_OK;
 }
 

@@ -109,7 +109,7 @@ static enum ff_rc context_run(struct tx *tx, const void *args, const void *prep,
   TRY(read_execution(tx, prep, &x));
   if (!x) return missing("read_execution_context", prep, e);
   TRY(view_payload(tx, x, &r->input_payload));
-  if (x->payload_external && !r->input_payload.ptr)
+  if (execution_has_payload_record(x) && !r->input_payload.ptr)
     return read_corrupt("read_execution_context", "input_payload", "missing", e);
   r->payload_encoding = x->payload_encoding;
   r->execution_kind = x->execution_kind;

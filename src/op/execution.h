@@ -140,6 +140,15 @@ struct event *lease_release(struct tx *, struct execution *, struct ff_str reaso
  * otherwise. Ends an open attempt with `attempt_end` unless it is ended already. */
 enum ff_rc execution_terminate(struct tx *, struct execution *, enum ff_terminal_outcome,
                                enum ff_attempt_lifecycle attempt_end, struct event *event) MUST_USE;
+/* The same without what follows for the flow of a member: for cascades, which do that themselves. */
+enum ff_rc execution_terminate_alone(struct tx *, struct execution *, enum ff_terminal_outcome,
+                                     enum ff_attempt_lifecycle attempt_end,
+                                     struct event *event) MUST_USE;
+/* Asks for all that it will read. FF_MISS until it is there. */
+enum ff_rc execution_want_end(struct tx *, const struct execution *) MUST_USE;
+/* L-128 from any non-terminal phase, likewise alone (cancel.c). */
+enum ff_rc execution_cancel_alone(struct tx *, struct execution *, struct ff_str reason,
+                                  struct ff_str cancelled_by, enum ff_revoked_by) MUST_USE;
 /* Marks a due lease expired (L-64): vector, lease_expired_at, event expired. */
 void lease_mark_expired(struct tx *, struct execution *);
 /* Takes the lease away (L-132): vector, lease_revoked_at, reason, event revoked. */
@@ -275,6 +284,11 @@ void view_handle(const struct execution *, enum ff_backend, enum ff_handle_kind,
                  struct ff_handle *);
 void view_claimed(const struct execution *, enum ff_backend, enum ff_handle_kind, uint64_t ttl_ms,
                   struct ff_claimed *);
+/* Whether the input payload is a record of its own: too large to ride in the execution's, or put there
+ * by a dependency (04 FR-5). */
+static inline bool execution_has_payload_record(const struct execution *x) {
+  return x->payload_external || x->payload_replaced;
+}
 /* The stored input payload: inline, or the payload record (FF_MISS until loaded). */
 enum ff_rc view_payload(struct tx *, const struct execution *, struct ff_bytes *) MUST_USE;
 enum ff_rc view_task(struct tx *, const struct execution *, enum ff_handle_kind, uint64_t ttl_ms,

@@ -26,3 +26,41 @@ STRUCT_TABLE(op_result_add_execution_to_flow, ff_add_execution_to_flow_result,
              FIELD_WORD(S, outcome, outcome), FIELD(S, ID, execution_id),
              FIELD(S, U32, node_count));
 #undef S
+
+#define S struct ff_stage_dependency_edge_args
+STRUCT_TABLE(op_args_stage_dependency_edge, ff_stage_dependency_edge_args,
+             FIELD(S, TEXT, flow_id), FIELD(S, TEXT, edge_id),
+             FIELD(S, TEXT, upstream_execution_id), FIELD(S, TEXT, downstream_execution_id),
+             FIELD(S, TEXT, dependency_kind), FIELD(S, TEXT, data_passing_ref),
+             FIELD(S, U64, expected_graph_revision));
+#undef S
+
+#define S struct ff_stage_dependency_edge_result
+STRUCT_TABLE(op_result_stage_dependency_edge, ff_stage_dependency_edge_result,
+             FIELD_WORD(S, outcome, outcome), FIELD(S, ID, edge_id),
+             FIELD(S, U64, new_graph_revision));
+#undef S
+
+#define S struct ff_set_edge_group_policy_args
+STRUCT_TABLE(op_args_set_edge_group_policy, ff_set_edge_group_policy_args,
+             FIELD(S, TEXT, flow_id), FIELD(S, TEXT, downstream_execution_id),
+             FIELD(S, TEXT, policy));
+#undef S
+
+#define S struct ff_set_edge_group_policy_result
+STRUCT_TABLE(op_result_set_edge_group_policy, ff_set_edge_group_policy_result,
+             FIELD_WORD(S, outcome, outcome));
+#undef S
+
+#define S struct ff_apply_dependency_to_child_args
+STRUCT_TABLE(op_args_apply_dependency_to_child, ff_apply_dependency_to_child_args,
+             FIELD(S, TEXT, flow_id), FIELD(S, TEXT, edge_id),
+             FIELD(S, TEXT, downstream_execution_id), FIELD(S, TEXT, upstream_execution_id),
+             FIELD(S, U64, graph_revision), FIELD(S, TEXT, dependency_kind),
+             FIELD(S, TEXT, data_passing_ref));
+#undef S
+
+#define S struct ff_apply_dependency_to_child_result
+STRUCT_TABLE(op_result_apply_dependency_to_child, ff_apply_dependency_to_child_result,
+             FIELD_WORD(S, outcome, outcome), FIELD(S, U32, unsatisfied_count));
+#undef S

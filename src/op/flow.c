@@ -85,19 +85,6 @@ void flow_member_count(struct tx *tx, struct flow *flow, struct flow_member *mem
   if (outcome != FF_terminal_outcome_none) flow->last_member_end_at = tx_now(tx);
 }
 
-enum ff_rc flow_note_end(struct tx *tx, const struct execution *x) {
-  const struct flow *flow = NULL;
-  const struct flow_member *member = NULL;
-  enum ff_rc first = tx_get_flow(tx, FLOW_KEY(flow, flow_of_member(x)), &flow);
-  TRY(flow_member_get(tx, flow_of_member(x), x->id, &member));
-  TRY(first);
-  /* What somebody has removed by hand must not keep an execution from ending. */
-  if (!flow || !member) return FF_OK;
-  flow_member_count(tx, tx_edit_flow(tx, flow), tx_edit_flow_member(tx, member),
-                    (enum ff_terminal_outcome)x->terminal_outcome, false);
-  return FF_OK;
-}
-
 /* ---- create_flow ---- */
 
 static enum ff_rc label_check(struct ff_str text, const char *field, struct ff_error *e) {

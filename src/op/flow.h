@@ -37,8 +37,6 @@ enum ff_rc flow_check_partition(struct flow_id, struct exec_id, const char *fiel
  * none. lost_quorum: cancelled because others were enough (FD-3). Both records are staged. */
 void flow_member_count(struct tx *, struct flow *, struct flow_member *,
                        enum ff_terminal_outcome outcome, bool lost_quorum);
-/* A member has ended, or is replayed: both are counted. x is staged. FF_MISS. */
-enum ff_rc flow_note_end(struct tx *, const struct execution *x) MUST_USE;
 static inline struct flow_id flow_id_of(const struct flow *flow) {
   return (struct flow_id){flow->partition, flow->flow_id};
 }

@@ -6,7 +6,7 @@
  * that is stopped is set to 0 and a text that no longer holds to absent, so that the cold part of
  * an idle execution stays empty.
  */
-#include "op/flow.h"
+#include "op/cascade.h"
 #include "op/suspension.h"
 
 static const struct ff_str absent;
@@ -280,8 +280,30 @@ static struct ff_str abandon_reason(enum ff_terminal_outcome outcome) {
   return TEXT_LIT("execution_terminal");
 }
 
+enum ff_rc execution_want_end(struct tx *tx, const struct execution *x) {
+  const struct grant *grant;
+  enum ff_rc worst = FF_OK, rc;
+  if (x->grant_expires_at)
+    worst = tx_get_grant(tx, EXECUTION_KEY(grant, execution_id_of(x)), &grant);
+  if ((rc = suspension_want(tx, x)) != FF_OK) worst = rc;
+  if ((rc = waitpoints_want_pending(tx, x)) != FF_OK) worst = rc;
+  return worst;
+}
+
 enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_terminal_outcome outcome,
                                enum ff_attempt_lifecycle open_attempt, struct event *event) {
+  struct cascade cascade;
+  if (uuid_is_nil(x->flow_id))
+    return execution_terminate_alone(tx, x, outcome, open_attempt, event);
+  enum ff_rc planned = cascade_plan_end(&cascade, tx, x, outcome);
+  TRY(execution_terminate_alone(tx, x, outcome, open_attempt, event));
+  TRY(planned);
+  return cascade_end(&cascade, x);
+}
+
+enum ff_rc execution_terminate_alone(struct tx *tx, struct execution *x,
+                                     enum ff_terminal_outcome outcome,
+                                     enum ff_attempt_lifecycle open_attempt, struct event *event) {
   TRY(grant_drop(tx, x));
   TRY(suspension_abandon(tx, x, abandon_reason(outcome)));
   TRY(waitpoints_close_pending(tx, x, TEXT_LIT("execution_terminal")));
@@ -297,11 +319,12 @@ enum ff_rc execution_terminate(struct tx *tx, struct execution *x, enum ff_termi
   x->completed_at = tx_now(tx);
   x->purge_at = purge_time(tx, x);
   x->delay_until = 0;
+  x->held_reason = absent;
   x->attempt_timeout_at = 0;
   x->attempt_timeout_remaining_ms = 0;
   if (!event) event = execution_event(tx, x);
   event->completion = (uint8_t)outcome;
-  return uuid_is_nil(x->flow_id) ? FF_OK : flow_note_end(tx, x);
+  return FF_OK;
 }
 
 /* L-142 */

@@ -206,6 +206,35 @@ struct list_stale_idempotency_result {
   const struct idempotency *const *items;
   uint32_t count;
 };
+/* What a cascade has left (04 §8.4, §9). */
+enum flow_work_kind { FLOW_WORK_CASCADE, FLOW_WORK_SIBLINGS };
+struct flow_work_item {
+  enum flow_work_kind kind;
+  struct exec_id member; /* that has ended; the downstream of a group that has fired */
+  struct uuid flow_id;
+  int64_t due_at;
+};
+struct list_flow_work_args {
+  uint32_t size;
+  uint32_t limit;
+};
+struct list_flow_work_result {
+  struct ff_memory *memory;
+  const struct flow_work_item *items; /* due at the store's now; tx arena */
+  uint32_t count;
+  int64_t now;
+  int64_t next_due_at; /* of the first that is not listed, INT64_MAX = none */
+};
+struct drain_flow_work_args {
+  uint32_t size;
+  struct flow_work_item item;
+};
+struct drain_flow_work_result {
+  struct ff_memory *memory;
+  uint8_t outcome;          /* applied, noop */
+  uint32_t resolved, ended; /* edges; members forced to end */
+  bool more;                /* something is left */
+};
 struct check_setting_args {
   uint32_t size;
   struct ff_str name, value;

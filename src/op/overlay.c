@@ -3,7 +3,7 @@
  *
  * Knows records and tags, never what an operation means. Single-threaded: one executor owns it.
  */
-#include "op/execution.h"
+#include "op/cascade.h"
 #include "op/overlay_impl.h"
 
 struct overlay *overlay_new(struct arena *arena, const struct op_config *config, bool one_domain) {
@@ -152,8 +152,11 @@ const struct ff_error *const *overlay_unreadable(struct overlay *o, uint32_t *co
 /* Anything stored may have been edited by hand: it must never reach an invariant of sealing. */
 static const struct ff_error *judge(struct overlay *o, enum record_kind kind, const void *record) {
   struct ff_error why;
-  if (kind != RECORD_KIND_execution || !record || execution_check_stored(record, &why) == FF_OK)
-    return NULL;
+  if (!record) return NULL;
+  if (kind != RECORD_KIND_execution && kind != RECORD_KIND_edge_group) return NULL;
+  enum ff_rc rc = kind == RECORD_KIND_execution ? execution_check_stored(record, &why)
+                                                : edge_group_check(record, &why);
+  if (rc == FF_OK) return NULL;
   return arena_copy(o->arena, &why, sizeof why);
 }
 

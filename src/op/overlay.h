@@ -69,6 +69,7 @@ struct overlay_watch {
   void *user;
   void (*changed)(void *user, const struct execution *before,
                   const struct execution *after); /* either may be NULL */
+  void (*left)(void *user); /* what remains to be done of a cascade was written down */
 };
 void overlay_watch(struct overlay *, const struct overlay_watch *);
 

@@ -48,7 +48,7 @@ static enum ff_rc load_attachments(struct tx *tx, const struct execution *x,
                                    struct attachments *at) {
   struct exec_id id = execution_id_of(x);
   enum ff_rc worst = FF_OK;
-  if (x->payload_external)
+  if (execution_has_payload_record(x))
     note(tx_get_payload(tx, EXECUTION_KEY(payload, id), &at->payload), &worst);
   if (x->result_external)
     note(tx_get_result(tx, EXECUTION_KEY(result, id), &at->result), &worst);

@@ -3,9 +3,9 @@
  * reclaim budgets.
  *
  * Keeps attempts, epoch and counters of the past; the next claim begins an attempt of type replay.
- * The branch for skipped flow members belongs to flows.
+ * What that means for the flow of a member is in replay_member.c.
  */
-#include "op/flow.h"
+#include "op/replay_member.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -62,35 +62,56 @@ static void forget_outcome(struct tx *tx, struct execution *x) {
   receipt_erase(x);
 }
 
+static struct ff_str details(struct tx *tx, const struct execution *x,
+                             const struct member_replay *m) {
+  if (!m->skipped_branch)
+    return arena_printf(tx_arena(tx),
+                        "{\"branch\":\"normal\",\"replay_count\":%u,\"replay_type\":\"normal\"}",
+                        x->replay_count);
+  return arena_printf(tx_arena(tx),
+                      "{\"branch\":\"skipped_flow_member\",\"groups_reset\":%u,"
+                      "\"replay_count\":%u,\"replay_type\":\"skipped_flow_member\"}",
+                      m->groups_reset, x->replay_count);
+}
+
 /* One row for both parts: the lease history's and the operator's (L-15, L-158). */
-static void append_events(struct tx *tx, const struct execution *x) {
+static void append_events(struct tx *tx, const struct execution *x, const struct member_replay *m) {
   struct event *event = execution_lease_event(tx, x, FF_lease_event_replay_initiated,
                                               (struct ff_str){0}, FF_revoked_by_none);
   event->operator_event = FF_operator_event_replayed;
-  event->details = arena_printf(
-      tx_arena(tx), "{\"branch\":\"normal\",\"replay_count\":%u,\"replay_type\":\"normal\"}",
-      x->replay_count);
+  event->details = details(tx, x, m);
+}
+
+static void move_back(struct tx *tx, struct execution *x, const struct member_replay *m) {
+  struct execution_vector to = {.phase = FF_lifecycle_phase_runnable,
+                                .eligibility = FF_eligibility_state_eligible_now,
+                                .blocking = FF_blocking_reason_waiting_for_worker,
+                                .attempt = FF_attempt_state_pending_replay_attempt};
+  if (!m->blocked) {
+    execution_move(tx, x, to, (struct ff_str){0});
+    return;
+  }
+  to.eligibility = FF_eligibility_state_blocked_by_dependencies;
+  to.blocking = FF_blocking_reason_waiting_for_children;
+  execution_move(tx, x, to,
+                 arena_printf(tx_arena(tx), "%u dep(s) unsatisfied after replay", m->unsatisfied));
 }
 
 static enum ff_rc replay_run(struct tx *tx, const void *args, const void *prep, void *result,
                              struct ff_error *e) {
   struct ff_replay_execution_result *r = result;
   const struct execution *read = NULL;
+  struct member_replay member = {0};
   (void)args;
   TRY(execution_load(tx, *(const struct exec_id *)prep, &read, e));
   TRY(check_replayable(read, e));
+  if (!uuid_is_nil(read->flow_id)) TRY(replay_member(tx, read, &member, e));
   struct execution *x = tx_edit_execution(tx, read);
   TRY(drop_result(tx, x));
   forget_outcome(tx, x);
   x->replay_count++;
-  execution_move(tx, x,
-                 (struct execution_vector){.phase = FF_lifecycle_phase_runnable,
-                                           .eligibility = FF_eligibility_state_eligible_now,
-                                           .blocking = FF_blocking_reason_waiting_for_worker,
-                                           .attempt = FF_attempt_state_pending_replay_attempt},
-                 (struct ff_str){0});
-  if (!uuid_is_nil(x->flow_id)) TRY(flow_note_end(tx, x));
-  append_events(tx, x);
+  move_back(tx, x, &member);
+  append_events(tx, x, &member);
   r->outcome = FF_outcome_replayed;
   r->public_state = (uint8_t)execution_public_state(x);
   return FF_OK;

@@ -123,6 +123,18 @@ enum ff_rc suspension_abandon(struct tx *tx, struct execution *x, struct ff_str 
   return FF_OK;
 }
 
+enum ff_rc suspension_want(struct tx *tx, const struct execution *x) {
+  const struct suspension *s = NULL;
+  struct bindings bindings;
+  if (x->lifecycle_phase != FF_lifecycle_phase_suspended) return FF_OK;
+  TRY(suspension_get(tx, execution_id_of(x), &s));
+  if (!suspension_is_open(s)) return FF_OK;
+  if (bindings_decode(tx_arena(tx), s, &bindings, NULL) != FF_OK) return FF_OK;
+  const struct waitpoint **ignored =
+      ARENA_ARRAY(tx_arena(tx), const struct waitpoint *, bindings.count);
+  return load_waitpoints(tx, x->partition, bindings, ignored);
+}
+
 /* ---- resuming ---- */
 
 static struct ff_str delay_detail(struct arena *arena, uint64_t delay_ms, struct ff_str name) {

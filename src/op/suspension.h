@@ -40,6 +40,8 @@ struct suspension_end {
  * are loaded. */
 enum ff_rc suspension_close(struct tx *, struct execution *, const struct suspension *,
                             const struct suspension_end *, struct ff_error *) MUST_USE;
+/* Asks for what abandoning it will read. */
+enum ff_rc suspension_want(struct tx *, const struct execution *) MUST_USE;
 /* The suspension of an execution that ends in its phase suspended (T-15, T-16). FF_MISS likewise. */
 enum ff_rc suspension_abandon(struct tx *, struct execution *, struct ff_str reason) MUST_USE;
 /* RESUME (R-1 … R-3): closes it and makes the execution runnable after delay_ms. signal_name may be

@@ -184,6 +184,9 @@ static void take_slot(struct tx *tx, struct slot *s, uint16_t tag) {
       range_consider(o, o->ranges.items[i], s);
   if (s->kind == RECORD_KIND_execution && o->watch)
     o->watch->changed(o->watch->user, before, after);
+  bool backlog =
+      s->kind == RECORD_KIND_cascade_backlog || s->kind == RECORD_KIND_pending_cancel_group;
+  if (backlog && after && o->watch) o->watch->left(o->watch->user);
 }
 
 static void clear_staged(struct tx *tx) {

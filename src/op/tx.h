@@ -29,6 +29,7 @@ struct op_config {
   int64_t retention_ms;          /* default retention (86,400,000) */
   int64_t auto_reclaim_delay_ms; /* INT64_MAX = off (5,000) */
   bool lease_renewed_events;     /* FF_LEASE_RENEWED_EVENTS */
+  uint32_t cascade_steps;        /* of one transaction, 16..4,096 (256) */
 };
 
 struct tx;

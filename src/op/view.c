@@ -101,7 +101,7 @@ void view_claimed(const struct execution *x, enum ff_backend backend, enum ff_ha
 }
 
 enum ff_rc view_payload(struct tx *tx, const struct execution *x, struct ff_bytes *out) {
-  if (!x->payload_external) {
+  if (!execution_has_payload_record(x)) {
     *out = x->payload;
     return FF_OK;
   }

@@ -94,6 +94,16 @@ enum ff_rc waitpoints_open(struct tx *tx, const struct execution *x, struct tx_s
   return tx_scan_open(tx, INDEX_waitpoint_by_execution, &from, false, expect, scan);
 }
 
+enum ff_rc waitpoints_want_pending(struct tx *tx, const struct execution *x) {
+  struct tx_scan scan;
+  const void *record = NULL;
+  if (!x->pending_waitpoints) return FF_OK;
+  TRY(waitpoints_open(tx, x, &scan));
+  do TRY(tx_scan_next(&scan, &record));
+  while (record && !((const struct waitpoint *)record)->closed_at);
+  return FF_OK;
+}
+
 enum ff_rc waitpoints_close_pending(struct tx *tx, struct execution *x, struct ff_str reason) {
   struct tx_scan scan;
   if (!x->pending_waitpoints) return FF_OK;

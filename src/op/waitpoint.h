@@ -31,6 +31,8 @@ enum ff_rc waitpoint_token(struct tx *, const struct keystore *, const struct wa
 enum ff_rc waitpoint_check_token(struct tx *, const struct keystore *, const struct waitpoint *,
                                  struct ff_error *) MUST_USE;
 void waitpoint_close(struct tx *, struct waitpoint *, struct ff_str reason, bool satisfied);
+/* Asks for what closing them will read. */
+enum ff_rc waitpoints_want_pending(struct tx *, const struct execution *) MUST_USE;
 /* Closes every pending waitpoint (T-17). FF_MISS until they are loaded. */
 enum ff_rc waitpoints_close_pending(struct tx *, struct execution *, struct ff_str reason) MUST_USE;
 /* The waitpoints of an execution: those that are open first, by id. */

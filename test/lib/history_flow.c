@@ -3,6 +3,8 @@
  */
 #include "test/lib/history_impl.h"
 
+#include <stdio.h>
+
 static const char *const flows[HISTORY_FLOWS] = {
     "0f100000-0000-7000-8000-000000000070", /* {fp:7}, as is the next */
     "0f100000-0000-7000-8000-000000000160",
@@ -39,8 +41,108 @@ DRAW(add_execution_to_flow) {
   x->execution_id = pick_member(h, a, flow);
 }
 
+/* Edges run between the fixed executions of a flow's partition, mostly from a lower number to a higher
+ * one; an edge's id says which they are, so that others find it again. */
+struct ends {
+  const char *up, *down;
+  struct ff_str edge_id;
+};
+
+static struct ends pick_ends(struct history *h, struct arena *a, uint32_t flow) {
+  uint32_t up = dice(h, EXECUTIONS), down = dice(h, EXECUTIONS);
+  for (int i = 0; i < 12; i++) {
+    bool in_flow = strncmp(h->known[up].id, prefixes[flow], strlen(prefixes[flow])) == 0 &&
+                   strncmp(h->known[down].id, prefixes[flow], strlen(prefixes[flow])) == 0;
+    if (in_flow && (up < down || chance(h, 3))) break;
+    up = dice(h, EXECUTIONS);
+    down = dice(h, EXECUTIONS);
+  }
+  struct ff_str id = arena_printf(a, "0ed9e000-0000-4000-8000-0000000%u%02u%02u", flow, up, down);
+  return (struct ends){h->known[up].id, h->known[down].id, id};
+}
+
+DRAW(stage_dependency_edge) {
+  UNUSED;
+  uint32_t flow = pick_flow(h);
+  struct ends ends = pick_ends(h, a, flow);
+  x->flow_id = ff_text(flows[flow]);
+  x->edge_id = chance(h, 95) ? ends.edge_id : pick_uuid(h, a);
+  x->upstream_execution_id = ff_text(ends.up);
+  x->downstream_execution_id = ff_text(ends.down);
+  if (chance(h, 30)) x->data_passing_ref = TEXT_LIT("result");
+  x->expected_graph_revision =
+      chance(h, 85) ? h->revisions[flow] : h->revisions[flow] + dice(h, 3);
+}
+
+DRAW(set_edge_group_policy) {
+  static const char *const policies[] = {
+      "{\"kind\":\"all_of\"}",
+      "{\"kind\":\"any_of\",\"on_satisfied\":\"let_run\"}",
+      "{\"kind\":\"any_of\",\"on_satisfied\":\"cancel_remaining\"}",
+      "{\"kind\":\"quorum\",\"k\":2,\"on_satisfied\":\"cancel_remaining\"}",
+      "{\"kind\":\"quorum\",\"k\":2,\"on_satisfied\":\"let_run\"}",
+      "{\"kind\":\"quorum\",\"k\":0,\"on_satisfied\":\"let_run\"}"};
+  UNUSED;
+  uint32_t flow = pick_flow(h);
+  x->flow_id = ff_text(flows[flow]);
+  x->downstream_execution_id = ff_text(pick_ends(h, a, flow).down);
+  x->policy = ff_text(policies[dice(h, h->options.spoils ? 6 : 5)]);
+}
+
+DRAW(apply_dependency_to_child) {
+  UNUSED;
+  uint32_t flow = pick_flow(h), count = h->staged_count < STAGED ? h->staged_count : STAGED;
+  struct ends ends = pick_ends(h, a, flow);
+  if (count && chance(h, 90)) {
+    const struct staged *staged = &h->staged[dice(h, count)];
+    flow = staged->flow;
+    ends = (struct ends){staged->up, staged->down, ff_text(staged->edge_id)};
+  }
+  x->flow_id = ff_text(flows[flow]);
+  x->edge_id = arena_text(a, ends.edge_id);
+  x->upstream_execution_id = arena_text(a, ff_text(ends.up));
+  x->downstream_execution_id = arena_text(a, ff_text(ends.down));
+  if (chance(h, 10)) x->data_passing_ref = TEXT_LIT("result");
+}
+
+/* ---- learning ---- */
+
+static uint32_t flow_number(struct ff_str flow_id) {
+  for (uint32_t i = 0; i < HISTORY_FLOWS; i++)
+    if (text_equal_c(flow_id, flows[i])) return i;
+  return 0;
+}
+
+static void learn_staged(struct history *h, const struct ff_stage_dependency_edge_args *args) {
+  struct staged *staged = &h->staged[h->staged_count++ % STAGED];
+  *staged = (struct staged){.flow = flow_number(args->flow_id)};
+  snprintf(staged->edge_id, sizeof staged->edge_id, TEXT_FMT, TEXT_ARG(args->edge_id));
+  snprintf(staged->up, sizeof staged->up, TEXT_FMT, TEXT_ARG(args->upstream_execution_id));
+  snprintf(staged->down, sizeof staged->down, TEXT_FMT, TEXT_ARG(args->downstream_execution_id));
+}
+
+void history_learn_flow(struct history *h, const struct history_call *call, const void *result) {
+  if (call->op == OP_create_flow) {
+    const struct ff_create_flow_args *args = call->args;
+    const struct ff_create_flow_result *r = result;
+    if (r->outcome == FF_outcome_created) h->revisions[flow_number(args->flow_id)] = 0;
+  } else if (call->op == OP_add_execution_to_flow) {
+    const struct ff_add_execution_to_flow_args *args = call->args;
+    const struct ff_add_execution_to_flow_result *r = result;
+    if (r->outcome == FF_outcome_added) h->revisions[flow_number(args->flow_id)]++;
+  } else if (call->op == OP_stage_dependency_edge) {
+    const struct ff_stage_dependency_edge_args *args = call->args;
+    const struct ff_stage_dependency_edge_result *r = result;
+    h->revisions[flow_number(args->flow_id)] = r->new_graph_revision;
+    learn_staged(h, args);
+  }
+}
+
 static const struct draw draws[] = {
-    {OP_create_flow, 2, DRAW_ANY, draw_create_flow},
-    {OP_add_execution_to_flow, 4, DRAW_ANY, draw_add_execution_to_flow},
+    {OP_create_flow, 3, DRAW_ANY, draw_create_flow},
+    {OP_add_execution_to_flow, 8, DRAW_ANY, draw_add_execution_to_flow},
+    {OP_stage_dependency_edge, 8, DRAW_ANY, draw_stage_dependency_edge},
+    {OP_set_edge_group_policy, 4, DRAW_ANY, draw_set_edge_group_policy},
+    {OP_apply_dependency_to_child, 8, DRAW_ANY, draw_apply_dependency_to_child},
 };
 const struct draw_table history_flow_draws = {draws, ARRAY_LEN(draws)};

@@ -17,6 +17,7 @@
 #define CURSORS 8
 #define CURSOR_BYTES 9 /* of stores with one log */
 #define HISTORY_FLOWS 4
+#define STAGED 16
 
 /* A lease somebody was given, dead or alive. */
 struct held {
@@ -38,6 +39,12 @@ struct token {
 /* A waitpoint somebody made, and its token as he got it. */
 struct point {
   char execution[FF_ID_MAX], id[40], key[64], token[200];
+};
+
+/* An edge somebody has staged. */
+struct staged {
+  uint32_t flow;
+  char edge_id[40], up[FF_ID_MAX], down[FF_ID_MAX];
 };
 
 /* What this client believes of an execution. */
@@ -72,6 +79,9 @@ struct history {
   uint32_t time_count; /* ever */
   uint8_t cursors[CURSORS][CURSOR_BYTES]; /* of the event log */
   uint32_t cursor_count;                  /* ever */
+  uint64_t revisions[HISTORY_FLOWS]; /* of the graphs, as far as this client knows */
+  struct staged staged[STAGED];
+  uint32_t staged_count;             /* ever */
   struct history_call *recent[REPEATS];
   uint32_t total_weight;
 };
@@ -145,5 +155,6 @@ struct ff_str pick_retry_policy(struct history *, struct arena *);
 struct ff_bytes pick_result(struct history *, struct arena *, const struct held *,
                             struct ff_str id);
 void note_time(struct history *, int64_t at);
+void history_learn_flow(struct history *, const struct history_call *, const void *result);
 
 #endif

@@ -265,6 +265,7 @@ void history_learn(struct history *h, const struct history_call *call, const voi
   learn_many(h, call, result);
   learn_release(h, call, result);
   learn_operator(h, call, result);
+  history_learn_flow(h, call, result);
   switch (call->op) {
     case OP_create_execution:
       learn_created_one(h, RESULT(create_execution)->execution_id.text,

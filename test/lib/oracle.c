@@ -197,6 +197,7 @@ static const struct release {
     {"expired:attempt_timeout", false, false, FF_terminal_outcome_expired, true},
     {"expired:execution_deadline", false, false, FF_terminal_outcome_expired, false},
     {"max_reclaims_exceeded", false, true, FF_terminal_outcome_failed, false},
+    {"dependency_impossible", false, false, FF_terminal_outcome_skipped, false},
     {"auto_reclaimed", false, true, 0, false}};
 
 static bool release_lease(struct oracle *o, struct model *m, const struct event *v) {

@@ -46,6 +46,9 @@ struct oracle_left {
 struct oracle_left oracle_left(const struct oracle *);
 /* The n-th execution that is not ended, its record as last seen; NULL behind the last. */
 const struct execution *oracle_alive(const struct oracle *, uint32_t n);
+/* Whether one that is blocked by dependencies waits for what nobody will ever do by itself: an edge
+ * that was staged only, or a member that has ended or is no more to end again. */
+bool oracle_is_stuck(struct oracle *, const struct execution *);
 uint64_t oracle_events(const struct oracle *);
 /* A signal that brings the condition of a suspended execution nearer; false when none would. */
 struct oracle_wanted {

@@ -163,7 +163,7 @@ static bool attachments_fit(struct oracle *o, struct model *m, const struct exec
   MUST(o, m, !grant || !m->ended, "a grant on an ended execution (L-195)");
   MUST(o, m, (gets[1].record != NULL) == (x && x->result_external),
        "result record and flag differ");
-  MUST(o, m, (gets[2].record != NULL) == (x && x->payload_external),
+  MUST(o, m, (gets[2].record != NULL) == (x && execution_has_payload_record(x)),
        "payload record and flag differ");
   MUST(o, m, (gets[3].record != NULL) == (x && x->has_policy), "policy record and flag differ");
   *result = gets[1].record;

@@ -566,6 +566,8 @@ static bool step_options(struct script *s, char *rest) {
       o->max_payload_bytes = (uint64_t)n;
     else if (strcmp(word, "event_retention_ms") == 0)
       o->event_retention_ms = n;
+    else if (strcmp(word, "cascade_steps") == 0)
+      o->cascade_steps = (uint32_t)n;
     else if (strcmp(word, "max_stream_ops") == 0)
       o->max_stream_ops = (uint32_t)n;
     else

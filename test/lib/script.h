@@ -32,7 +32,7 @@
  *       does all due work, then takes its answer; `end NAME -> pending`: it still waits
  *   options NAME=VALUE …
  *       of ff_open, before the first call: flow_partitions, retention_ms, auto_reclaim_delay_ms,
- *       max_payload_bytes, event_retention_ms, max_stream_ops
+ *       max_payload_bytes, event_retention_ms, max_stream_ops, cascade_steps
  *   row KIND FIELD=VALUE … -> FIELD=VALUE … -FIELD …
  *       the one stored record of the kind with these fields, as dumps show it, has (or lacks) those;
  *       `-> none`: there is no such record, `-> 3`: there are three

@@ -204,13 +204,34 @@ static bool work(struct simulation *s, uint32_t round, size_t *claimed) {
   return ok;
 }
 
+/* Who waits for edges that clients have staged and never applied, an operator ends. True when there was
+ * anybody. */
+static bool release_stuck(struct simulation *s) {
+  const struct execution *x = NULL;
+  for (uint32_t n = 0; (x = oracle_alive(s->oracle, n)) != NULL; n++) {
+    if (x->eligibility_state != FF_eligibility_state_blocked_by_dependencies ||
+        !oracle_is_stuck(s->oracle, x))
+      continue;
+    struct ff_id id;
+    exec_id_format(execution_id_of(x), &id);
+    struct ff_cancel_execution_args args = {.size = sizeof args,
+                                            .execution_id = ff_text(id.text)};
+    struct ff_cancel_execution_result result;
+    if (!call(s, rival_any(s), OP_cancel_execution, &args, &result)) return false;
+    values_free(result.memory);
+    return true;
+  }
+  return false;
+}
+
 static bool end_all(struct simulation *s) {
   for (uint32_t round = 0; round < ROUNDS_MAX; round++) {
     size_t claimed = 0;
     if (!all_idle(s) || !work(s, round, &claimed)) return false;
     struct oracle_left left = oracle_left(s->oracle);
     if (!left.alive) return true;
-    if (claimed) continue;
+    if (claimed || release_stuck(s)) continue;
+    if (!lift_all(s)) return false; /* a release brings back the hold there was before (04 FR-9) */
     /* a grant may hide work for a while; else nothing happens before something falls due */
     int64_t later = s->now + 20000;
     s->now = left.next_due_at > s->now && left.next_due_at < later ? left.next_due_at : later;
@@ -218,8 +239,10 @@ static bool end_all(struct simulation *s) {
   const struct execution *x = oracle_alive(s->oracle, 0);
   struct ff_id id = {""};
   if (x) exec_id_format(execution_id_of(x), &id);
-  return sim_fail(s, "%u executions never end, the first is %s", oracle_left(s->oracle).alive,
-                  id.text);
+  return sim_fail(s, "%u executions never end, the first is %s: %s, %s",
+                  oracle_left(s->oracle).alive, id.text,
+                  x ? ff_word(FF_WORD_lifecycle_phase, x->lifecycle_phase) : "",
+                  x ? ff_word(FF_WORD_eligibility_state, x->eligibility_state) : "");
 }
 
 /* ---- who waits is woken, by no clock ---- */

@@ -140,6 +140,15 @@ static const struct rule rules[] = {
     {"query_executions.flow_id", ANY_UUID, 0, NULL, 0},
     {"flow_id", OWN_UUID, 0, FLOW, 0},
     {"flow_kind", TEXT, 256, "dag", 0},
+    {"edge_id", OWN_UUID, 0, UUID("ed"), 0},
+    {"upstream_execution_id", EXECUTION_ID, 0, BAD_WAITING, 0},
+    {"downstream_execution_id", EXECUTION_ID, 0, LEASED, 0},
+    {"stage_dependency_edge.dependency_kind", CHOICE, 0, NULL, 0},
+    {"dependency_kind", TEXT, 256, NULL, 0},
+    {"data_passing_ref", TEXT, 4096, NULL, 0},
+    {"expected_graph_revision", ANY, 0, NULL, 0},
+    {"graph_revision", ANY, 0, NULL, 0},
+    {"set_edge_group_policy.policy", CHOICE, 0, "{\"kind\":\"all_of\"}", 0},
     {"create_flow.namespace", TEXT, 256, "n", 0},
     {"fence.lease_id", ANY_UUID, 0, NULL, 0},   /* good ones are set by fill_in */
     {"fence.attempt_id", ANY_UUID, 0, NULL, 0}, /* likewise */

@@ -90,8 +90,23 @@ static void join_flow(void) {
   MUST(create_flow, flow);
   struct ff_add_execution_to_flow_args member = FF_ARGS(add_execution_to_flow);
   member.flow_id = ff_text(BAD_FLOW);
+  member.execution_id = ff_text(ENDED);
+  MUST(add_execution_to_flow, member);
   member.execution_id = ff_text(BAD_LEASED);
   MUST(add_execution_to_flow, member);
+  struct ff_stage_dependency_edge_args edge = FF_ARGS(stage_dependency_edge);
+  edge.flow_id = ff_text(BAD_FLOW);
+  edge.edge_id = ff_text(BAD_UUID("ed"));
+  edge.upstream_execution_id = ff_text(BAD_LEASED);
+  edge.downstream_execution_id = ff_text(ENDED);
+  edge.expected_graph_revision = 2;
+  MUST(stage_dependency_edge, edge);
+  struct ff_apply_dependency_to_child_args apply = FF_ARGS(apply_dependency_to_child);
+  apply.flow_id = edge.flow_id;
+  apply.edge_id = edge.edge_id;
+  apply.upstream_execution_id = edge.upstream_execution_id;
+  apply.downstream_execution_id = edge.downstream_execution_id;
+  MUST(apply_dependency_to_child, apply);
 }
 
 static void fill(void) {
