@@ -16,14 +16,23 @@ static struct memory_data *registry;
 
 /* ---- shared data ---- */
 
+/* Readers that never pause must not keep the writer out, as they may by default. */
+static void lock_init(pthread_rwlock_t *lock) {
+  pthread_rwlockattr_t fair;
+  pthread_rwlockattr_init(&fair);
+  pthread_rwlockattr_setkind_np(&fair, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+  INVARIANT(pthread_rwlock_init(lock, &fair) == 0);
+  pthread_rwlockattr_destroy(&fair);
+}
+
 static struct memory_data *data_new(struct ff_str name) {
   struct memory_data *d = heap_zalloc(sizeof *d);
   d->name = heap_alloc(name.len + 1);
   if (name.len) memcpy(d->name, name.ptr, name.len);
   d->name_len = name.len;
   atomic_init(&d->last_now, INT64_MIN);
-  INVARIANT(pthread_rwlock_init(&d->lock, NULL) == 0 &&
-            pthread_mutex_init(&d->listener_lock, NULL) == 0);
+  lock_init(&d->lock);
+  INVARIANT(pthread_mutex_init(&d->listener_lock, NULL) == 0);
   slab_init(&d->slab);
   memory_rows_init(d);
   memory_log_init(d);
