@@ -7,9 +7,7 @@
 #ifndef FLOWFABRIC_WHY_H
 #define FLOWFABRIC_WHY_H
 
-#include "flowfabric/base.h"
-#include "flowfabric/error.h"
-#include "flowfabric/words.h"
+#include "flowfabric/engine.h"
 
 #ifdef __cplusplus
 extern "C" {

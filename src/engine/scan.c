@@ -159,7 +159,7 @@ static uint32_t scan_page(struct engine *e, int64_t now, struct due_item *last, 
 }
 
 static void count_cycle(struct engine *e, int64_t now) {
-  for (int i = SCANNER_PROMOTE; i <= SCANNER_PURGE; i++) {
+  for (int i = SCANNER_PROMOTE; i <= SCANNER_SIBLINGS; i++) {
     e->scanners[i].cycles++;
     e->scanners[i].last_started_at = now;
   }
