@@ -112,6 +112,64 @@ struct ff_apply_dependency_to_child_result {
 };
 FF_OPERATION(apply_dependency_to_child);
 
+/* ---------------------------------------------------------------- a whole graph */
+
+/* An execution of the graph. What is not said is as in ff_create_execution_args. */
+struct ff_graph_member {
+  struct ff_str name; /* 1..256 bytes, unlike all others: what edges name it by */
+  struct ff_str lane_id, execution_kind;
+  struct ff_bytes input_payload;
+  struct ff_str payload_encoding;
+  int32_t priority;
+  struct ff_pairs tags;
+  struct ff_str policy;      /* of the execution: retries, timeouts, capabilities */
+  int64_t delay_until, deadline_at;
+  struct ff_str edge_policy; /* of the edges towards it, as in set_edge_group_policy; absent = all_of */
+};
+struct ff_graph_members {
+  const struct ff_graph_member *items;
+  size_t count;
+};
+struct ff_graph_edge {
+  struct ff_str upstream, downstream; /* names */
+  struct ff_str data_passing_ref;     /* at most 4,096 bytes; absent = no data */
+};
+struct ff_graph_edges {
+  const struct ff_graph_edge *items;
+  size_t count;
+};
+/* Makes a flow with all its members and edges, applied, in one transaction: all of it or nothing (00
+ * §2.8). Ids of executions and edges follow from flow_id and the place in the list, so that a repeat
+ * answers the same. outcome: created; already_satisfied (a flow of this id exists: nothing changes,
+ * the ids are those a first call would have given). Errors, first one first: invalid_input
+ * (an argument of the flow; no or more than 1,000 members, more than 5,000 edges, more than 8 MiB;
+ * anything of a member or an edge: context member or edge says which place, from 0; an unknown or
+ * repeated name; a policy that needs more edges than there are), invalid_policy_json,
+ * invalid_capabilities, payload_too_large, self_referencing_edge, dependency_already_exists,
+ * cycle_detected, lane_not_accepting. */
+struct ff_create_flow_graph_args {
+  uint32_t size;
+  struct ff_str flow_id, flow_kind, namespace_; /* as in create_flow; the namespace is the members' too */
+  struct ff_str creator_identity;
+  struct ff_graph_members members;
+  struct ff_graph_edges edges;
+};
+struct ff_graph_id {
+  struct ff_id id;
+};
+struct ff_graph_ids {
+  const struct ff_graph_id *items;
+  size_t count;
+};
+struct ff_create_flow_graph_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+  struct ff_id flow_id;
+  struct ff_graph_ids execution_ids, edge_ids; /* in the order of members and edges */
+  uint64_t graph_revision;
+};
+FF_OPERATION(create_flow_graph);
+
 #ifdef __cplusplus
 }
 #endif

@@ -136,6 +136,46 @@ static bool add_create(struct engine *e, struct call *call, enum op_id op, const
   return true;
 }
 
+/* ---- a whole graph ---- */
+
+static bool asked_already(const struct call *call, struct ff_str lane, struct ff_str requirement) {
+  for (uint32_t i = 0; i < call->request_count; i++) {
+    const struct ff_register_lane_args *args = call->requests[i].args;
+    if (text_equal(args->lane_id, lane) && text_equal(args->required_capabilities, requirement))
+      return true;
+  }
+  return false;
+}
+
+/* Lanes and requirement sets first, each once; what a member's arguments have wrong is the graph's to
+ * say. */
+static enum ff_rc build_graph(struct engine *e, struct call *call, struct ff_error *error) {
+  const struct ff_create_flow_graph_args *args = call->args;
+  size_t bytes = values_dynamic_size(op_infos[OP_create_flow_graph].args, args);
+  TRY(many_check("members", args->members.count, bytes, error));
+  call_reserve(call, (uint32_t)args->members.count + 1);
+  call->chained = true;
+  for (size_t i = 0; i < args->members.count; i++) {
+    const struct ff_graph_member *m = &args->members.items[i];
+    struct ff_submit_args *item = ARENA_NEW(&call->arena, struct ff_submit_args);
+    *item = (struct ff_submit_args){
+        .size = sizeof *item, .lane_id = m->lane_id, .policy = m->policy};
+    struct ff_str lane, requirement;
+    if (op_create_needs(OP_submit, item, &call->arena, &lane, &requirement, NULL) != FF_OK) break;
+    if (asked_already(call, lane, requirement)) continue;
+    TRY(add_registration(e, call, OP_submit, item, error));
+  }
+  uint32_t steps = call->request_count;
+  struct request *r = call_request(e, call, OP_create_flow_graph, args);
+  if (r->refused && error) *error = r->error;
+  if (r->refused && steps) { /* a refused graph registers nothing */
+    enum ff_rc rc = r->rc;
+    call->request_count = 0;
+    return rc;
+  }
+  return r->rc;
+}
+
 static enum ff_rc build_create_many(struct engine *e, struct call *call, struct ff_error *error) {
   const struct ff_create_executions_args *args = call->args;
   size_t bytes = 0;
@@ -467,6 +507,7 @@ static enum ff_rc finish_deliver_signals(struct engine *e, struct call *call, vo
 const struct composite composites[OP_COUNT] = {
     [OP_create_execution] = {.build = build_create, .finish = finish_create},
     [OP_submit] = {.build = build_create, .finish = finish_create},
+    [OP_create_flow_graph] = {.build = build_graph, .finish = finish_create},
     [OP_create_executions] = {.build = build_create_many, .finish = finish_create_many},
     [OP_claim] = {.build = build_claim, .finish = finish_claim},
     [OP_claim_task] = {.build = build_claim_task, .finish = finish_claim_task},

@@ -5,9 +5,7 @@
  * never registers a lane or a requirement set: those are global records, a step of their own before
  * this one (00 OC-1), and op_create_needs says which.
  */
-#include "op/execution.h"
-
-#include "flowfabric/lifecycle.h"
+#include "op/create.h"
 
 enum {
   TAGS_MAX_BYTES = 16 * 1024,    /* of one create, keys and values together */
@@ -15,12 +13,6 @@ enum {
   PRIORITY_MAX = 9000            /* 01 PO-9 */
 };
 #define DEDUP_WINDOW_DEFAULT_MS INT64_C(86400000)
-
-struct create_prep {
-  struct exec_id id; /* submit: the partition only, the uuid is minted in run */
-  struct ff_str lane;
-  struct policy_facts policy;
-};
 
 /* ---- arguments ---- */
 
@@ -59,10 +51,8 @@ static enum ff_rc check_tags(struct ff_pairs tags, struct ff_error *e) {
   return FF_OK;
 }
 
-/* L-50 … L-52 without the id. */
-static enum ff_rc check_common(const struct op_config *config,
-                               const struct ff_create_execution_args *a, struct create_prep *p,
-                               struct arena *arena, struct ff_error *e) {
+enum ff_rc create_check(const struct op_config *config, const struct ff_create_execution_args *a,
+                        struct create_prep *p, struct arena *arena, struct ff_error *e) {
   p->lane = lane_or_default(a->lane_id);
   TRY(lane_check(p->lane, "lane_id", e));
   TRY(text_check(a->namespace_, "namespace", NAME_MAX_BYTES, e));
@@ -88,14 +78,14 @@ static enum ff_rc create_prepare(const struct op_config *config, const void *arg
   const struct ff_create_execution_args *a = args;
   struct create_prep *p = prep;
   TRY(exec_id_parse(a->execution_id, "execution_id", config->flow_partitions, &p->id, e));
-  return check_common(config, a, p, arena, e);
+  return create_check(config, a, p, arena, e);
 }
 
 static enum ff_rc submit_prepare(const struct op_config *config, const void *args, void *prep,
                                  struct arena *arena, struct ff_error *e) {
   struct ff_create_execution_args a = submit_as_create(args);
   struct create_prep *p = prep;
-  TRY(check_common(config, &a, p, arena, e));
+  TRY(create_check(config, &a, p, arena, e));
   p->id.partition = partition_of_lane(p->lane, config->flow_partitions);
   return FF_OK;
 }
@@ -150,7 +140,9 @@ static void submit_declare(struct declare *d, const void *args, const void *prep
 
 /* L-54, second half: judged after the duplicate checks, so that a repeat of an accepted create
  * still answers duplicate. An absent lane counts as active: it is registered before a create. */
-static enum ff_rc check_lane_accepts(const struct lane *lane, struct ff_error *e) {
+enum ff_rc create_check_lane(struct tx *tx, struct ff_str lane_id, struct ff_error *e) {
+  const struct lane *lane = NULL;
+  TRY(tx_get_lane(tx, &(struct lane){.lane_id = lane_id}, &lane));
   enum ff_lane_state state = lane ? lane->lane_state : FF_lane_state_active;
   if (state != FF_lane_state_draining && state != FF_lane_state_disabled) return FF_OK;
   enum ff_rc rc = error_field(e, FF_CODE_lane_not_accepting, "lane_id", "lane is %s",
@@ -220,7 +212,7 @@ static void append_tag_events(struct tx *tx, const struct execution *x) {
   }
 }
 
-static void fill(struct tx *tx, struct execution *x, const struct ff_create_execution_args *a,
+void create_fill(struct tx *tx, struct execution *x, const struct ff_create_execution_args *a,
                  const struct create_prep *p) {
   int64_t now = tx_now(tx);
   x->namespace_ = a->namespace_;
@@ -265,7 +257,6 @@ static enum ff_rc create(struct tx *tx, const struct ff_create_execution_args *a
   struct idempotency key = idempotency_key(a, id.partition);
   const struct idempotency *earlier = NULL;
   const struct execution *existing = NULL;
-  const struct lane *lane = NULL;
   if (with_key) TRY(tx_get_idempotency(tx, &key, &earlier));
   if (earlier && tx_now(tx) < earlier->expires_at) {
     answer(r, FF_outcome_duplicate, (struct exec_id){id.partition, earlier->execution_id});
@@ -277,11 +268,10 @@ static enum ff_rc create(struct tx *tx, const struct ff_create_execution_args *a
     answer(r, FF_outcome_duplicate, id);
     return FF_OK;
   }
-  TRY(tx_get_lane(tx, &(struct lane){.lane_id = p->lane}, &lane));
-  TRY(check_lane_accepts(lane, e));
+  TRY(create_check_lane(tx, p->lane, e));
 
   struct execution *x = fresh_id ? tx_insert_new_execution(tx, &at) : tx_insert_execution(tx, &at);
-  fill(tx, x, a, p);
+  create_fill(tx, x, a, p);
   if (with_key) remember(tx, x, &key, earlier, p->policy.dedup_window_ms);
   answer(r, FF_outcome_created, id);
   r->public_state = (uint8_t)execution_public_state(x);

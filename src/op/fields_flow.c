@@ -64,3 +64,37 @@ STRUCT_TABLE(op_args_apply_dependency_to_child, ff_apply_dependency_to_child_arg
 STRUCT_TABLE(op_result_apply_dependency_to_child, ff_apply_dependency_to_child_result,
              FIELD_WORD(S, outcome, outcome), FIELD(S, U32, unsatisfied_count));
 #undef S
+
+extern const struct ff_struct op_struct_graph_member, op_struct_graph_edge, op_struct_graph_id;
+#define S struct ff_graph_member
+STRUCT_TABLE(op_struct_graph_member, ff_graph_member,
+             FIELD(S, TEXT, name), FIELD(S, TEXT, lane_id), FIELD(S, TEXT, execution_kind),
+             FIELD(S, BYTES, input_payload), FIELD(S, TEXT, payload_encoding),
+             FIELD(S, I32, priority), FIELD(S, PAIRS, tags), FIELD(S, TEXT, policy),
+             FIELD(S, I64, delay_until), FIELD(S, I64, deadline_at), FIELD(S, TEXT, edge_policy));
+#undef S
+
+#define S struct ff_graph_edge
+STRUCT_TABLE(op_struct_graph_edge, ff_graph_edge,
+             FIELD(S, TEXT, upstream), FIELD(S, TEXT, downstream),
+             FIELD(S, TEXT, data_passing_ref));
+#undef S
+
+#define S struct ff_create_flow_graph_args
+STRUCT_TABLE(op_args_create_flow_graph, ff_create_flow_graph_args,
+             FIELD(S, TEXT, flow_id), FIELD(S, TEXT, flow_kind),
+             FIELD_AS(S, TEXT, namespace_, "namespace"), FIELD(S, TEXT, creator_identity),
+             FIELD_OF(S, LIST, members, op_struct_graph_member),
+             FIELD_OF(S, LIST, edges, op_struct_graph_edge));
+#undef S
+
+#define S struct ff_graph_id
+STRUCT_TABLE(op_struct_graph_id, ff_graph_id, FIELD(S, ID, id));
+#undef S
+
+#define S struct ff_create_flow_graph_result
+STRUCT_TABLE(op_result_create_flow_graph, ff_create_flow_graph_result,
+             FIELD_WORD(S, outcome, outcome), FIELD(S, ID, flow_id),
+             FIELD_OF(S, LIST, execution_ids, op_struct_graph_id),
+             FIELD_OF(S, LIST, edge_ids, op_struct_graph_id), FIELD(S, U64, graph_revision));
+#undef S

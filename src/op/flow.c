@@ -92,13 +92,28 @@ static enum ff_rc label_check(struct ff_str text, const char *field, struct ff_e
   return text_check(text, field, NAME_MAX_BYTES, e);
 }
 
+enum ff_rc flow_check_labels(struct ff_str kind, struct ff_str namespace_, struct ff_error *e) {
+  TRY(label_check(kind, "flow_kind", e));
+  return label_check(namespace_, "namespace", e);
+}
+
 static enum ff_rc create_prepare(const struct op_config *config, const void *args, void *prep,
                                  struct arena *arena, struct ff_error *e) {
   const struct ff_create_flow_args *a = args;
   (void)arena;
   TRY(flow_id_parse(a->flow_id, config, prep, e));
-  TRY(label_check(a->flow_kind, "flow_kind", e));
-  return label_check(a->namespace_, "namespace", e);
+  return flow_check_labels(a->flow_kind, a->namespace_, e);
+}
+
+struct flow *flow_insert(struct tx *tx, struct flow_id id, struct ff_str kind,
+                         struct ff_str namespace_) {
+  struct flow *flow = tx_insert_flow(tx, FLOW_KEY(flow, id));
+  flow->flow_kind = kind;
+  flow->namespace_ = namespace_;
+  flow->created_at = flow->last_mutation_at = tx_now(tx);
+  flow->next_seq = 1;
+  flow->forward_only = 1;
+  return flow;
 }
 
 static void create_declare(struct declare *d, const void *args, const void *prep) {
@@ -117,12 +132,7 @@ static enum ff_rc create_run(struct tx *tx, const void *args, const void *prep, 
   uuid_format_id(id.uuid, &r->flow_id);
   r->outcome = existing ? FF_outcome_already_satisfied : FF_outcome_created;
   if (existing) return FF_OK; /* FC-4 */
-  struct flow *flow = tx_insert_flow(tx, FLOW_KEY(flow, id));
-  flow->flow_kind = a->flow_kind;
-  flow->namespace_ = a->namespace_;
-  flow->created_at = flow->last_mutation_at = tx_now(tx);
-  flow->next_seq = 1;
-  flow->forward_only = 1;
+  flow_insert(tx, id, a->flow_kind, a->namespace_);
   return FF_OK;
 }
 

@@ -16,6 +16,11 @@ struct flow_id {
 /* invalid_input unless text is a uuid other than nil. */
 enum ff_rc flow_id_parse(struct ff_str text, const struct op_config *, struct flow_id *,
                          struct ff_error *) MUST_USE;
+/* FC-2 */
+enum ff_rc flow_check_labels(struct ff_str kind, struct ff_str namespace_,
+                             struct ff_error *) MUST_USE;
+/* A new flow, open and empty; it must have been read as absent. */
+struct flow *flow_insert(struct tx *, struct flow_id, struct ff_str kind, struct ff_str namespace_);
 /* The keys of a flow's records: flow, cancel_backlog; with a member or an edge: the others. */
 #define FLOW_KEY(type, id) (&(struct type){.partition = (id).partition, .flow_id = (id).uuid})
 

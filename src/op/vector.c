@@ -227,7 +227,9 @@ static bool step_legal(const struct execution *before, const struct execution *a
   if (!before) /* SV-10, SV-11 */
     return after->attempt_state == FF_attempt_state_pending_first_attempt &&
            (after->eligibility_state == FF_eligibility_state_eligible_now ||
-            after->blocking_reason == FF_blocking_reason_waiting_for_delay) &&
+            after->blocking_reason == FF_blocking_reason_waiting_for_delay ||
+            (!uuid_is_nil(after->flow_id) && /* created with its flow: SV-10 and SV-31 in one */
+             after->blocking_reason == FF_blocking_reason_waiting_for_children)) &&
            after->current_lease_epoch == 0 && after->total_attempt_count == 0;
   if (same_vector(before, after)) return stays(before, after);
   for (size_t i = 0; i < ARRAY_LEN(steps); i++)

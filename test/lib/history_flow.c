@@ -12,9 +12,9 @@ static const char *const flows[HISTORY_FLOWS] = {
     "0f100000-0000-7000-8000-000000000087"}; /* {fp:255} */
 static const char *const prefixes[HISTORY_FLOWS] = {"{fp:7}", "{fp:7}", "{fp:0}", "{fp:255}"};
 
-/* Rather the first: graphs get somewhere when most members are of one. */
+/* Mostly the first: graphs get somewhere when most members are of one. */
 static uint32_t pick_flow(struct history *h) {
-  return chance(h, 60) ? 0 : dice(h, HISTORY_FLOWS);
+  return chance(h, 85) ? 0 : dice(h, HISTORY_FLOWS);
 }
 
 DRAW(create_flow) {
@@ -24,14 +24,18 @@ DRAW(create_flow) {
   x->namespace_ = TEXT_LIT("ns");
 }
 
-/* Mostly one of the flow's partition. */
+static bool is_near(const struct history *h, uint32_t execution, uint32_t flow) {
+  return strncmp(h->known[execution].id, prefixes[flow], strlen(prefixes[flow])) == 0;
+}
+
+/* Mostly one of the flow's partition that is no member yet, as far as this client knows. */
 static struct ff_str pick_member(struct history *h, struct arena *a, uint32_t flow) {
-  const struct known *known = pick_known(h, BELIEF_NONE);
-  for (int i = 0; i < 8 && chance(h, 95); i++) {
-    if (strncmp(known->id, prefixes[flow], strlen(prefixes[flow])) == 0) break;
-    known = pick_known(h, BELIEF_NONE);
-  }
-  return arena_text(a, ff_text(known->id));
+  uint32_t n = dice(h, EXECUTIONS);
+  if (chance(h, 5)) return pick_execution(h, a);
+  for (uint32_t i = 0; i < EXECUTIONS; i++, n = (n + 1) % EXECUTIONS)
+    if (is_near(h, n, flow) && h->known[n].belief != BELIEF_NONE && !(h->members[flow] >> n & 1))
+      break;
+  return arena_text(a, ff_text(h->known[n].id));
 }
 
 DRAW(add_execution_to_flow) {
@@ -49,13 +53,12 @@ struct ends {
 };
 
 static struct ends pick_ends(struct history *h, struct arena *a, uint32_t flow) {
-  uint32_t up = dice(h, EXECUTIONS), down = dice(h, EXECUTIONS);
-  for (int i = 0; i < 12; i++) {
-    bool in_flow = strncmp(h->known[up].id, prefixes[flow], strlen(prefixes[flow])) == 0 &&
-                   strncmp(h->known[down].id, prefixes[flow], strlen(prefixes[flow])) == 0;
-    if (in_flow && (up < down || chance(h, 3))) break;
+  uint32_t up = 0, down = 0;
+  for (int i = 0; i < 40; i++) {
     up = dice(h, EXECUTIONS);
     down = dice(h, EXECUTIONS);
+    bool members = (h->members[flow] >> up & 1) && (h->members[flow] >> down & 1);
+    if ((members || i > 30) && (up < down || chance(h, 3))) break;
   }
   struct ff_str id = arena_printf(a, "0ed9e000-0000-4000-8000-0000000%u%02u%02u", flow, up, down);
   return (struct ends){h->known[up].id, h->known[down].id, id};
@@ -105,6 +108,37 @@ DRAW(apply_dependency_to_child) {
   if (chance(h, 10)) x->data_passing_ref = TEXT_LIT("result");
 }
 
+/* A small graph at once: edges from lower to higher places, so that it has no cycle. */
+DRAW(create_flow_graph) {
+  static const char *const policies[] = {
+      "", "", "{\"kind\":\"any_of\",\"on_satisfied\":\"let_run\"}",
+      "{\"kind\":\"any_of\",\"on_satisfied\":\"cancel_remaining\"}"};
+  UNUSED;
+  uint32_t n = 1 + dice(h, 5), edges = 0;
+  struct ff_graph_member *members = ARENA_ARRAY(a, struct ff_graph_member, n);
+  struct ff_graph_edge *list = ARENA_ARRAY(a, struct ff_graph_edge, n * n + 1);
+  for (uint32_t i = 0; i < n; i++) {
+    uint32_t in = 0;
+    members[i].name = arena_printf(a, "n%u", i);
+    members[i].lane_id = pick_lane(h);
+    members[i].input_payload = pick_payload(h, a);
+    members[i].policy = pick_policy(h, a, now);
+    for (uint32_t k = 0; k < i; k++) {
+      if (!chance(h, 45)) continue;
+      list[edges] = (struct ff_graph_edge){.upstream = members[k].name,
+                                           .downstream = members[i].name};
+      if (chance(h, 30)) list[edges].data_passing_ref = TEXT_LIT("result");
+      edges++, in++;
+    }
+    if (in) members[i].edge_policy = ff_text(policies[dice(h, ARRAY_LEN(policies))]);
+  }
+  x->flow_id = arena_printf(a, "0f200000-0000-7000-8000-%012u", 1 + dice(h, 6));
+  x->flow_kind = TEXT_LIT("graph");
+  x->namespace_ = TEXT_LIT("ns");
+  x->members = (struct ff_graph_members){members, n};
+  x->edges = (struct ff_graph_edges){list, edges};
+}
+
 /* ---- learning ---- */
 
 static uint32_t flow_number(struct ff_str flow_id) {
@@ -129,7 +163,10 @@ void history_learn_flow(struct history *h, const struct history_call *call, cons
   } else if (call->op == OP_add_execution_to_flow) {
     const struct ff_add_execution_to_flow_args *args = call->args;
     const struct ff_add_execution_to_flow_result *r = result;
-    if (r->outcome == FF_outcome_added) h->revisions[flow_number(args->flow_id)]++;
+    uint32_t flow = flow_number(args->flow_id);
+    if (r->outcome == FF_outcome_added) h->revisions[flow]++;
+    for (uint32_t i = 0; i < EXECUTIONS; i++)
+      if (text_equal_c(args->execution_id, h->known[i].id)) h->members[flow] |= 1u << i;
   } else if (call->op == OP_stage_dependency_edge) {
     const struct ff_stage_dependency_edge_args *args = call->args;
     const struct ff_stage_dependency_edge_result *r = result;
@@ -139,10 +176,11 @@ void history_learn_flow(struct history *h, const struct history_call *call, cons
 }
 
 static const struct draw draws[] = {
-    {OP_create_flow, 3, DRAW_ANY, draw_create_flow},
-    {OP_add_execution_to_flow, 8, DRAW_ANY, draw_add_execution_to_flow},
+    {OP_create_flow, 5, DRAW_ANY, draw_create_flow},
+    {OP_add_execution_to_flow, 9, DRAW_ANY, draw_add_execution_to_flow},
     {OP_stage_dependency_edge, 8, DRAW_ANY, draw_stage_dependency_edge},
     {OP_set_edge_group_policy, 4, DRAW_ANY, draw_set_edge_group_policy},
+    {OP_create_flow_graph, 3, DRAW_ANY, draw_create_flow_graph},
     {OP_apply_dependency_to_child, 8, DRAW_ANY, draw_apply_dependency_to_child},
 };
 const struct draw_table history_flow_draws = {draws, ARRAY_LEN(draws)};

@@ -80,6 +80,7 @@ struct history {
   uint8_t cursors[CURSORS][CURSOR_BYTES]; /* of the event log */
   uint32_t cursor_count;                  /* ever */
   uint64_t revisions[HISTORY_FLOWS]; /* of the graphs, as far as this client knows */
+  uint32_t members[HISTORY_FLOWS];   /* which of the fixed executions, a bit each */
   struct staged staged[STAGED];
   uint32_t staged_count;             /* ever */
   struct history_call *recent[REPEATS];

@@ -259,6 +259,14 @@ static void learn_cursor(struct history *h, struct ff_bytes cursor) {
     memcpy(h->cursors[h->cursor_count++ % CURSORS], cursor.ptr, CURSOR_BYTES);
 }
 
+/* Those of a graph: whoever waits is found out by trying. */
+static void learn_graph(struct history *h, const struct ff_create_flow_graph_args *args,
+                        const struct ff_create_flow_graph_result *r) {
+  for (size_t i = 0; i < r->execution_ids.count && i < args->members.count; i++)
+    learn_created_one(h, r->execution_ids.items[i].id.text, args->members.items[i].lane_id,
+                      r->outcome == FF_outcome_created);
+}
+
 void history_learn(struct history *h, const struct history_call *call, const void *result) {
   if (!result) return;
   learn_claim(h, call, result);
@@ -266,6 +274,7 @@ void history_learn(struct history *h, const struct history_call *call, const voi
   learn_release(h, call, result);
   learn_operator(h, call, result);
   history_learn_flow(h, call, result);
+  if (call->op == OP_create_flow_graph) learn_graph(h, call->args, result);
   switch (call->op) {
     case OP_create_execution:
       learn_created_one(h, RESULT(create_execution)->execution_id.text,

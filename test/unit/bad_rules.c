@@ -140,6 +140,10 @@ static const struct rule rules[] = {
     {"query_executions.flow_id", ANY_UUID, 0, NULL, 0},
     {"flow_id", OWN_UUID, 0, FLOW, 0},
     {"flow_kind", TEXT, 256, "dag", 0},
+    {"create_flow_graph.flow_id", OWN_UUID, 0, UUID("fa"), 0},
+    {"create_flow_graph.namespace", TEXT, 256, "n", 0},
+    {"members", GRAPH, 0, NULL, 0},
+    {"edges", ANY, 0, NULL, 0},
     {"edge_id", OWN_UUID, 0, UUID("ed"), 0},
     {"upstream_execution_id", EXECUTION_ID, 0, BAD_WAITING, 0},
     {"downstream_execution_id", EXECUTION_ID, 0, LEASED, 0},
@@ -293,6 +297,9 @@ static const struct ff_waitpoint_bindings good_bindings = {&good_binding, 1};
 static const struct ff_waitpoint_spec good_spec = {.matcher = {"go", 2}};
 static const struct ff_waitpoint_specs good_specs = {&good_spec, 1};
 
+static const struct ff_graph_member good_member = {.name = {"a", 1}};
+static const struct ff_graph_members good_members = {&good_member, 1};
+
 static void set_good(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, const struct rule *rule, void *at) {
   switch (rule->kind) {
@@ -302,6 +309,7 @@ static void set_good(const struct bad_world *world, const struct ff_operation *o
     case ITEMS: set_list(world, op, f, at); return;
     case BINDINGS: *(struct ff_waitpoint_bindings *)at = good_bindings; return;
     case SPECS: *(struct ff_waitpoint_specs *)at = good_specs; return;
+    case GRAPH: *(struct ff_graph_members *)at = good_members; return;
     default: break;
   }
   if (f->type == FF_FIELD_TEXT) *(struct ff_str *)at = ff_text(rule->good);

@@ -34,6 +34,7 @@ enum kind {
   ITEMS,
   BINDINGS, /* of waitpoints: suspend.ff */
   SPECS,    /* of the older form: suspend.ff */
+  GRAPH,    /* members of a graph: flow_graph.ff */
   TOKEN     /* a bad one is noted down (03 H-17): signal.ff */
 };
 struct rule {

@@ -506,6 +506,7 @@ static void attack_member(const struct attack *a) {
   switch (a->rule->kind) {
     case BINDINGS:
     case SPECS:
+    case GRAPH:
     case TOKEN: break;
     case ANY: attack_any(a); break;
     case EXECUTION_ID: attack_execution_id(a); break;
