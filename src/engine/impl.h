@@ -147,6 +147,7 @@ struct batch {
   bool blocked;    /* something for want of a capable worker */
   bool registered; /* a worker */
   bool left_work; /* a cascade goes on after the commit */
+  bool progress;  /* a request has come to its end */
   struct kept_arena *kept;   /* reply has given the arena away */
   struct call_list watchers; /* wait_execution calls that look again after apply */
 };
