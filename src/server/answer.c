@@ -18,9 +18,15 @@ static const char *date(struct loop *loop) {
   return loop->date;
 }
 
+/* Requests for the metrics themselves are left out (07 H-15). */
 static void log_request(const struct connection *c, int status) {
   const struct log *log = c->loop->server->options.log;
   const struct request *r = &c->request;
+  struct metrics *metrics = c->loop->server->metrics;
+  if (r->route == ROUTE_METRICS) return;
+  if (metrics)
+    metrics_count(metrics, r->method, r->path ? r->path : "unknown", status,
+                  (uint64_t)(clock_monotonic_us() - r->started_us));
   enum ff_log_level level = status >= 500 ? FF_LOG_ERROR : FF_LOG_DEBUG;
   if (level > log->level) return;
   char number[16], duration[32];

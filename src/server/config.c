@@ -238,6 +238,7 @@ bool config_read(struct config *c) {
       (uint32_t)number(c, "FF_WORKER_THREADS", 1, 256, cpus < 1 ? 1 : cpus > 64 ? 64 : cpus);
   c->server.connections = (uint32_t)number(c, "FF_MAX_CONNECTIONS", 1, 1000000, 20000);
   c->grace_ms = number(c, "FF_SHUTDOWN_GRACE_MS", 0, 3600000, 15000);
+  c->server.no_metrics = number(c, "FF_METRICS", 0, 1, 1) == 0;
   const char *dev = given("FF_DEV_MODE");
   c->dev_mode = dev && strcmp(dev, "1") == 0;
   (void)number(c, "FF_FLOW_PARTITIONS", 1, 65535, 256);
@@ -266,6 +267,7 @@ static const char *const known[] = {
     "FF_LANES", "FF_FLOW_PARTITIONS", "FF_WAITPOINT_HMAC_SECRET", "FF_API_TOKEN",
     "FF_API_TOKEN_HASHES", "FF_ALLOW_UNAUTHENTICATED", "FF_CORS_ORIGINS", "FF_MAX_CONNECTIONS",
     "FF_WORKER_THREADS", "FF_SHUTDOWN_GRACE_MS", "FF_LOG", "FF_LOG_FORMAT", "FF_MODULE_DIR",
+    "FF_METRICS",
     "FF_MAX_CONCURRENT_STREAM_OPS", "FF_OUTBOX_RETENTION_MS", "FF_AUTO_RECLAIM_DELAY_MS", "FF_URL"};
 
 void config_warn_unknown(const struct config *c, char **environment) {

@@ -35,6 +35,7 @@ enum route_kind {
   ROUTE_NONE,
   ROUTE_HEALTH,
   ROUTE_READY,
+  ROUTE_METRICS,
   ROUTE_OPERATION, /* POST /v1/ops/… */
   ROUTE_NAMED,
   ROUTE_PREFLIGHT
@@ -106,7 +107,10 @@ struct loop {
   uint64_t id_seed;
 };
 
+struct metrics;
+
 struct server {
+  struct metrics *metrics; /* NULL: not served */
   struct server_options options;
   int listener;
   struct loop *loops;
@@ -132,6 +136,14 @@ void connection_expired(struct connection *);
 void connection_skip_or_close(struct connection *);
 /* Closes it; what is in the engine is answered into the void. */
 void connection_close(struct connection *);
+
+/* ---- metrics.c ---- */
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *);
+/* Any thread. method and path are texts of the program. */
+void metrics_count(struct metrics *, const char *method, const char *path, int status, uint64_t us);
+void metrics_write(const struct metrics *, const char *backend, uint32_t connections,
+                   struct buffer *out);
 
 /* ---- answer.c ---- */
 /* Begins an answer; `extra` is whole header lines or "". Sent by connection_advance. */

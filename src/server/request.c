@@ -126,7 +126,7 @@ static bool is_preflight(struct connection *c, const struct http_head *h) {
 static const struct {
   const char *path;
   enum route_kind kind;
-} fixed[] = {{"/healthz", ROUTE_HEALTH}, {"/readyz", ROUTE_READY}};
+} fixed[] = {{"/healthz", ROUTE_HEALTH}, {"/readyz", ROUTE_READY}, {"/metrics", ROUTE_METRICS}};
 
 static bool takes_waitpoint_token(const struct ff_operation *op) {
   return values_field(op->args, TEXT_LIT("waitpoint_token")) != NULL;
@@ -188,7 +188,7 @@ static bool judge_token(struct connection *c, const struct http_head *h) {
     r->scopes = SCOPE_ALL;
     return true;
   }
-  if (r->route == ROUTE_HEALTH || r->route == ROUTE_READY) return true;
+  if (r->route == ROUTE_HEALTH || r->route == ROUTE_READY || r->route == ROUTE_METRICS) return true;
   r->scopes = many ? 0 : auth_scopes(auth, header);
   r->by_token = !header.ptr && r->op && takes_waitpoint_token(r->op);
   if (r->scopes || r->by_token) return true;
@@ -341,10 +341,24 @@ static void run_ready(struct connection *c) {
   else call(c, c->request.op, &args);
 }
 
+static void run_metrics(struct connection *c) {
+  struct server *s = c->loop->server;
+  struct buffer *body = &c->loop->scratch;
+  if (!s->metrics) {
+    answer_refuse(c, 404, "metrics are off", "");
+    return;
+  }
+  buffer_clear(body);
+  metrics_write(s->metrics, s->options.label, s->connections, body);
+  c->request.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  answer_begin(c, 200, buffer_text(body), "");
+}
+
 void request_run(struct connection *c, struct ff_str body) {
   switch (c->request.route) {
     case ROUTE_HEALTH: answer_begin(c, 200, TEXT_LIT("{\"status\":\"ok\"}"), ""); break;
     case ROUTE_READY: run_ready(c); break;
+    case ROUTE_METRICS: run_metrics(c); break;
     case ROUTE_NAMED: run_named(c, body); break;
     default: run_operation(c, body); break;
   }

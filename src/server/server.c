@@ -201,6 +201,7 @@ static int bind_to(const struct server_options *o, struct ff_error *e) {
 static void release(struct server *s) {
   for (uint32_t i = 0; s->loops && i < s->options.threads; i++) loop_fini(&s->loops[i]);
   if (s->listener >= 0) close(s->listener);
+  metrics_free(s->metrics);
   free(s->loops);
   free(s);
 }
@@ -224,6 +225,7 @@ static bool start_threads(struct server *s) {
 struct server *httpd_start(const struct server_options *options, struct ff_error *e) {
   struct server *s = heap_zalloc(sizeof *s);
   s->options = *options;
+  if (!options->no_metrics) s->metrics = metrics_new();
   s->listener = bind_to(options, e);
   if (s->listener < 0) {
     release(s);

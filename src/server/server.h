@@ -77,6 +77,7 @@ struct server_options {
   const struct auth *auth;
   const struct log *log;
   const struct ff_strs *cors_origins; /* NULL or empty: none; "*": any */
+  bool no_metrics; /* /metrics answers 404 */
   uint32_t threads, connections;
   size_t body_max, many_max; /* of a request's body; of a many-form's */
   int head_ms, body_ms, idle_ms, write_ms; /* a head; between octets of a body; keep-alive; stalls */

@@ -18,6 +18,7 @@ print(r.status, r.read().decode())
 PY
 }
 start() {
+  : >log # the last server's lines are not this one's
   "$FFSERVER" --listen 127.0.0.1:0 "$@" >/dev/null 2>log &
   server=$!
   ids="$ids $server"

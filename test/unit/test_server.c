@@ -28,6 +28,39 @@ static void fixed_routes(void **state) {
   assert_ask("POST /v1/ops/", JSON, "{}", 404, NULL);
 }
 
+/* 07 §4.1: M-1, M-2; the metrics do not count themselves. */
+static void metrics(void **state) {
+  (void)state;
+  for (int i = 0; i < 3; i++) assert_ask("GET /healthz", "", NULL, 200, NULL);
+  assert_ask("POST /v1/ops/ping", JSON, "{}", 200, NULL);
+  assert_ask("FOO /nowhere/{x}", "", NULL, 404, NULL);
+  for (int i = 0; i < 2; i++)
+    assert_ask("GET /metrics", "", NULL, 200,
+               "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+  static const char *const lines[] = {
+      "\nff_http_requests_total{method=\"GET\",path=\"/healthz\",status=\"200\"} 3\n",
+      "\nff_http_requests_total{method=\"POST\",path=\"/v1/ops/{operation}\",status=\"200\"} 1\n",
+      "\nff_http_requests_total{method=\"OTHER\",path=\"unknown\",status=\"404\"} 1\n",
+      "\nff_http_request_duration_seconds_bucket{method=\"GET\",path=\"/healthz\",status=\"200\","
+      "le=\"+Inf\"} 3\n",
+      "\nff_http_request_duration_seconds_count{method=\"GET\",path=\"/healthz\","
+      "status=\"200\"} 3\n",
+      "\nff_build_info{version=\"0.1.0\",backend=\"memory\"} 1\n"};
+  for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+    if (!strstr(reply.body, lines[i])) fail_msg("%s is not in\n%s", lines[i], reply.body);
+  assert_null(strstr(reply.body, "/metrics"));
+  assert_null(strstr(reply.body, "nowhere"));
+}
+
+static void metrics_off(void **state) {
+  (void)state;
+  struct server_options o = SERVER_OPTIONS_INIT;
+  o.no_metrics = true;
+  world_start(false, &o);
+  assert_ask("GET /metrics", "", NULL, 404, NULL);
+  world_stop();
+}
+
 /* 07 H-16 */
 static void request_ids(void **state) {
   (void)state;
@@ -216,6 +249,7 @@ static void tokens(void **state) {
   assert_ask("GET /nowhere", "Authorization: Bearer " TOKEN "\r\n", NULL, 404, NULL);
   assert_ask("GET /healthz", "", NULL, 200, NULL);
   assert_ask("GET /readyz", "", NULL, 200, NULL);
+  assert_ask("GET /metrics", "", NULL, 200, NULL);
   /* 401 before 413 before 415 (07 H-12) */
   assert_ask("POST /v1/ops/ping", "Content-Length: 9999999\r\n", NULL, 401, NULL);
   assert_ask("POST /v1/ops/ping", "Content-Length: 9999999\r\nAuthorization: Bearer " TOKEN "\r\n",
@@ -458,6 +492,8 @@ int main(void) {
 #define OPEN(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 #define GUARDED(name) cmocka_unit_test_setup_teardown(name, world_open_guarded, world_close)
   const struct CMUnitTest tests[] = {OPEN(fixed_routes),
+                                     OPEN(metrics),
+                                     cmocka_unit_test(metrics_off),
                                      OPEN(request_ids),
                                      OPEN(operations),
                                      OPEN(bad_bodies),

@@ -197,6 +197,28 @@ static void other_routes(void **state) {
              400, "{\"error\":\"invalid_token: missing_token\",\"code\":\"missing_token\"");
 }
 
+#define FLOW "11111111-1111-1111-1111-111111111111"
+#define MEMBER "{fp:6}:01234567-89ab-7cde-8f00-000000000001"
+
+static void flow_routes(void **state) {
+  (void)state;
+  static const char flow[] = "{\"flow_id\":\"" FLOW "\",\"flow_kind\":\"k\",\"namespace\":\"n\"}";
+  assert_ask("POST /v1/flows", JSON, flow, 201,
+             "\r\n\r\n{\"Created\":{\"flow_id\":\"" FLOW "\"}}");
+  assert_ask("POST /v1/flows", JSON, flow, 200,
+             "\r\n\r\n{\"AlreadySatisfied\":{\"flow_id\":\"" FLOW "\"}}");
+  assert_ask("POST /v1/executions", JSON, "{\"execution_id\":\"" MEMBER "\",\"lane_id\":\"f\"}",
+             201, NULL);
+  assert_ask("POST /v1/flows/" FLOW "/members", JSON, "{\"execution_id\":\"" MEMBER "\"}", 201,
+             "\r\n\r\n{\"Added\":{\"execution_id\":\"" MEMBER "\",\"new_node_count\":1}}");
+  assert_ask("POST /v1/flows/" FLOW "/members", JSON, "{\"execution_id\":\"" MEMBER "\"}", 200,
+             "\r\n\r\n{\"AlreadyMember\":{\"execution_id\":\"" MEMBER "\",\"node_count\":1}}");
+  assert_ask("POST /v1/flows/" FLOW "/members", JSON, "{\"execution_id\":\"" EID "\"}", 400,
+             "\"code\":\"invalid_input\"");
+  assert_ask("POST /v1/flows/" FLOW "/members", JSON, "{\"flow_id\":\"x\"}", 400,
+             "{\"error\":\"path flow_id does not match body flow_id\"");
+}
+
 static void misused_routes(void **state) {
   (void)state;
   static const char *const missing[] = {"GET " AT, "GET " AT "/state", "POST " AT "/replay",
@@ -234,6 +256,7 @@ int main(void) {
                                      OPEN(attempt_routes),
                                      OPEN(worker_routes),
                                      OPEN(other_routes),
+                                     OPEN(flow_routes),
                                      OPEN(misused_routes),
                                      GUARDED(scopes_of_named_routes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
