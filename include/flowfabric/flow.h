@@ -112,6 +112,50 @@ struct ff_apply_dependency_to_child_result {
 };
 FF_OPERATION(apply_dependency_to_child);
 
+/* ---------------------------------------------------------------- looking and repairing */
+
+/* Resolves one applied edge whose upstream has ended, with all that follows (04 FR-14 … FR-16). The
+ * engine does it by itself: the usual answer is already_resolved. outcome, of the edge: satisfied,
+ * impossible, already_resolved. Errors, first one first: invalid_input, invalid_dependency
+ * (edge_not_found, edge_not_applied, edge_endpoint_mismatch), execution_not_terminal, invalid_input
+ * upstream_outcome_mismatch. */
+struct ff_resolve_dependency_args {
+  uint32_t size;
+  struct ff_str flow_id, edge_id, downstream_execution_id, upstream_execution_id;
+  struct ff_str upstream_outcome; /* success, failed, cancelled, expired, skipped */
+};
+struct ff_resolve_dependency_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+};
+FF_OPERATION(resolve_dependency);
+
+/* What the dependencies of an execution say of it, and nothing else (04 FR-19): one that is delayed can
+ * be eligible here. Errors: invalid_input. */
+struct ff_evaluate_flow_eligibility_args {
+  uint32_t size;
+  struct ff_str execution_id;
+};
+struct ff_evaluate_flow_eligibility_result {
+  struct ff_memory *memory;
+  uint8_t status; /* enum ff_flow_eligibility */
+};
+FF_OPERATION(evaluate_flow_eligibility);
+
+/* Releases an execution whose dependencies are satisfied and that is blocked all the same, which only
+ * a record changed by hand can be (04 §8.3). outcome promoted. Errors, first one first: invalid_input,
+ * execution_not_found, not_runnable, not_blocked_by_deps, deps_not_satisfied (context unsatisfied,
+ * unapplied). */
+struct ff_promote_blocked_to_eligible_args {
+  uint32_t size;
+  struct ff_str execution_id;
+};
+struct ff_promote_blocked_to_eligible_result {
+  struct ff_memory *memory;
+  uint8_t outcome;
+};
+FF_OPERATION(promote_blocked_to_eligible);
+
 /* ---------------------------------------------------------------- a whole graph */
 
 /* An execution of the graph. What is not said is as in ff_create_execution_args. */

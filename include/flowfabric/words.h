@@ -78,6 +78,9 @@ extern "C" {
 #define FF_WORDS_edge_policy(X) X(all_of) X(any_of) X(quorum)
 #define FF_WORDS_on_satisfied(X) X(none) X(cancel_remaining) X(let_run)
 #define FF_WORDS_edge_group_state(X) X(pending) X(satisfied) X(impossible) X(cancelled)
+/* What evaluate_flow_eligibility says of an execution. */
+#define FF_WORDS_flow_eligibility(X)                                                                               \
+  X(not_found) X(not_runnable) X(owned) X(terminal) X(eligible) X(impossible) X(blocked_by_dependencies)
 #define FF_WORDS_sibling_cancel_reason(X) X(none) X(sibling_quorum_satisfied) X(sibling_quorum_impossible)
 /* What why answers: who or what an execution waits for. */
 #define FF_WORDS_why_reason(X)                                                                                     \
@@ -136,7 +139,7 @@ extern "C" {
   X(edge_policy) \
   X(on_satisfied) \
   X(edge_group_state) \
-  X(sibling_cancel_reason) \
+  X(flow_eligibility) X(sibling_cancel_reason) \
   X(why_reason) \
   X(outcome)
 
@@ -180,6 +183,7 @@ extern "C" {
 #define FF_WORD_VALUE_edge_policy(w) FF_edge_policy_##w,
 #define FF_WORD_VALUE_on_satisfied(w) FF_on_satisfied_##w,
 #define FF_WORD_VALUE_edge_group_state(w) FF_edge_group_state_##w,
+#define FF_WORD_VALUE_flow_eligibility(w) FF_flow_eligibility_##w,
 #define FF_WORD_VALUE_sibling_cancel_reason(w) FF_sibling_cancel_reason_##w,
 #define FF_WORD_VALUE_why_reason(w) FF_why_reason_##w,
 #define FF_WORD_VALUE_outcome(w) FF_outcome_##w,

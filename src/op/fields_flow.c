@@ -65,6 +65,38 @@ STRUCT_TABLE(op_result_apply_dependency_to_child, ff_apply_dependency_to_child_r
              FIELD_WORD(S, outcome, outcome), FIELD(S, U32, unsatisfied_count));
 #undef S
 
+#define S struct ff_resolve_dependency_args
+STRUCT_TABLE(op_args_resolve_dependency, ff_resolve_dependency_args,
+             FIELD(S, TEXT, flow_id), FIELD(S, TEXT, edge_id),
+             FIELD(S, TEXT, downstream_execution_id), FIELD(S, TEXT, upstream_execution_id),
+             FIELD(S, TEXT, upstream_outcome));
+#undef S
+
+#define S struct ff_resolve_dependency_result
+STRUCT_TABLE(op_result_resolve_dependency, ff_resolve_dependency_result,
+             FIELD_WORD(S, outcome, outcome));
+#undef S
+
+#define S struct ff_evaluate_flow_eligibility_args
+STRUCT_TABLE(op_args_evaluate_flow_eligibility, ff_evaluate_flow_eligibility_args,
+             FIELD(S, TEXT, execution_id));
+#undef S
+
+#define S struct ff_evaluate_flow_eligibility_result
+STRUCT_TABLE(op_result_evaluate_flow_eligibility, ff_evaluate_flow_eligibility_result,
+             FIELD_WORD(S, status, flow_eligibility));
+#undef S
+
+#define S struct ff_promote_blocked_to_eligible_args
+STRUCT_TABLE(op_args_promote_blocked_to_eligible, ff_promote_blocked_to_eligible_args,
+             FIELD(S, TEXT, execution_id));
+#undef S
+
+#define S struct ff_promote_blocked_to_eligible_result
+STRUCT_TABLE(op_result_promote_blocked_to_eligible, ff_promote_blocked_to_eligible_result,
+             FIELD_WORD(S, outcome, outcome));
+#undef S
+
 extern const struct ff_struct op_struct_graph_member, op_struct_graph_edge, op_struct_graph_id;
 #define S struct ff_graph_member
 STRUCT_TABLE(op_struct_graph_member, ff_graph_member,

@@ -96,17 +96,37 @@ DRAW(apply_dependency_to_child) {
   UNUSED;
   uint32_t flow = pick_flow(h), count = h->staged_count < STAGED ? h->staged_count : STAGED;
   struct ends ends = pick_ends(h, a, flow);
+  x->flow_id = ff_text(flows[flow]);
   if (count && chance(h, 90)) {
     const struct staged *staged = &h->staged[dice(h, count)];
-    flow = staged->flow;
+    x->flow_id = arena_text(a, ff_text(staged->flow_id));
     ends = (struct ends){staged->up, staged->down, ff_text(staged->edge_id)};
   }
-  x->flow_id = ff_text(flows[flow]);
   x->edge_id = arena_text(a, ends.edge_id);
   x->upstream_execution_id = arena_text(a, ff_text(ends.up));
   x->downstream_execution_id = arena_text(a, ff_text(ends.down));
   if (chance(h, 10)) x->data_passing_ref = TEXT_LIT("result");
 }
+
+DRAW(resolve_dependency) {
+  static const char *const outcomes[] = {"success", "failed", "cancelled", "expired", "skipped"};
+  UNUSED;
+  uint32_t count = h->staged_count < STAGED ? h->staged_count : STAGED;
+  x->flow_id = ff_text(flows[0]);
+  x->edge_id = pick_uuid(h, a);
+  x->upstream_execution_id = pick_execution(h, a);
+  x->downstream_execution_id = pick_execution(h, a);
+  x->upstream_outcome = ff_text(outcomes[dice(h, 5)]);
+  if (!count) return;
+  const struct staged *staged = &h->staged[dice(h, count)];
+  x->flow_id = arena_text(a, ff_text(staged->flow_id));
+  x->edge_id = arena_text(a, ff_text(staged->edge_id));
+  x->upstream_execution_id = arena_text(a, ff_text(staged->up));
+  x->downstream_execution_id = arena_text(a, ff_text(staged->down));
+}
+
+DRAW_BY_ID(evaluate_flow_eligibility, BELIEF_NONE)
+DRAW_BY_ID(promote_blocked_to_eligible, BELIEF_NONE)
 
 /* A small graph at once: edges from lower to higher places, so that it has no cycle. */
 DRAW(create_flow_graph) {
@@ -147,12 +167,28 @@ static uint32_t flow_number(struct ff_str flow_id) {
   return 0;
 }
 
-static void learn_staged(struct history *h, const struct ff_stage_dependency_edge_args *args) {
+static void learn_staged(struct history *h, struct ff_str flow_id, struct ff_str edge_id,
+                         struct ff_str up, struct ff_str down) {
   struct staged *staged = &h->staged[h->staged_count++ % STAGED];
-  *staged = (struct staged){.flow = flow_number(args->flow_id)};
-  snprintf(staged->edge_id, sizeof staged->edge_id, TEXT_FMT, TEXT_ARG(args->edge_id));
-  snprintf(staged->up, sizeof staged->up, TEXT_FMT, TEXT_ARG(args->upstream_execution_id));
-  snprintf(staged->down, sizeof staged->down, TEXT_FMT, TEXT_ARG(args->downstream_execution_id));
+  snprintf(staged->flow_id, sizeof staged->flow_id, TEXT_FMT, TEXT_ARG(flow_id));
+  snprintf(staged->edge_id, sizeof staged->edge_id, TEXT_FMT, TEXT_ARG(edge_id));
+  snprintf(staged->up, sizeof staged->up, TEXT_FMT, TEXT_ARG(up));
+  snprintf(staged->down, sizeof staged->down, TEXT_FMT, TEXT_ARG(down));
+}
+
+/* The name of a member is its place. */
+static struct ff_str id_of(const struct ff_create_flow_graph_result *r, struct ff_str name) {
+  size_t place = (size_t)(name.ptr[1] - '0');
+  return place < r->execution_ids.count ? ff_text(r->execution_ids.items[place].id.text)
+                                        : (struct ff_str){"", 0};
+}
+
+static void learn_graph_edges(struct history *h, const struct ff_create_flow_graph_args *args,
+                              const struct ff_create_flow_graph_result *r) {
+  for (size_t i = 0; i < r->edge_ids.count; i++)
+    learn_staged(h, args->flow_id, ff_text(r->edge_ids.items[i].id.text),
+                 id_of(r, args->edges.items[i].upstream),
+                 id_of(r, args->edges.items[i].downstream));
 }
 
 void history_learn_flow(struct history *h, const struct history_call *call, const void *result) {
@@ -171,7 +207,10 @@ void history_learn_flow(struct history *h, const struct history_call *call, cons
     const struct ff_stage_dependency_edge_args *args = call->args;
     const struct ff_stage_dependency_edge_result *r = result;
     h->revisions[flow_number(args->flow_id)] = r->new_graph_revision;
-    learn_staged(h, args);
+    learn_staged(h, args->flow_id, args->edge_id, args->upstream_execution_id,
+                 args->downstream_execution_id);
+  } else if (call->op == OP_create_flow_graph) {
+    learn_graph_edges(h, call->args, result);
   }
 }
 
@@ -180,6 +219,9 @@ static const struct draw draws[] = {
     {OP_add_execution_to_flow, 9, DRAW_ANY, draw_add_execution_to_flow},
     {OP_stage_dependency_edge, 8, DRAW_ANY, draw_stage_dependency_edge},
     {OP_set_edge_group_policy, 4, DRAW_ANY, draw_set_edge_group_policy},
+    {OP_resolve_dependency, 2, DRAW_ANY, draw_resolve_dependency},
+    {OP_evaluate_flow_eligibility, 1, DRAW_READ, draw_evaluate_flow_eligibility},
+    {OP_promote_blocked_to_eligible, 1, DRAW_ANY, draw_promote_blocked_to_eligible},
     {OP_create_flow_graph, 3, DRAW_ANY, draw_create_flow_graph},
     {OP_apply_dependency_to_child, 8, DRAW_ANY, draw_apply_dependency_to_child},
 };

@@ -43,8 +43,7 @@ struct point {
 
 /* An edge somebody has staged. */
 struct staged {
-  uint32_t flow;
-  char edge_id[40], up[FF_ID_MAX], down[FF_ID_MAX];
+  char flow_id[40], edge_id[40], up[FF_ID_MAX], down[FF_ID_MAX];
 };
 
 /* What this client believes of an execution. */

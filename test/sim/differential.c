@@ -177,10 +177,10 @@ static bool run_history(struct run *r) {
 /* ---- all of them ---- */
 
 /* Not drawn: these answer what differs between stores by nature, or count an engine's own work (a
- * store that others may change is looked at more often). */
+ * store that others may change is looked at more often); or they mend what only hands can break. */
 static bool exempt(enum op_id op) {
   return op == OP_capabilities || op == OP_read_config || op == OP_engine_stats ||
-         op == OP_list_scanners;
+         op == OP_list_scanners || op == OP_promote_blocked_to_eligible;
 }
 
 /* A generator that never gets an operation to succeed proves nothing about it. */

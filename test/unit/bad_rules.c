@@ -142,6 +142,7 @@ static const struct rule rules[] = {
     {"flow_kind", TEXT, 256, "dag", 0},
     {"create_flow_graph.flow_id", OWN_UUID, 0, UUID("fa"), 0},
     {"create_flow_graph.namespace", TEXT, 256, "n", 0},
+    {"upstream_outcome", CHOICE, 0, "success", 0},
     {"members", GRAPH, 0, NULL, 0},
     {"edges", ANY, 0, NULL, 0},
     {"edge_id", OWN_UUID, 0, UUID("ed"), 0},
