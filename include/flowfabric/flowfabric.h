@@ -5,6 +5,7 @@
 #define FLOWFABRIC_FLOWFABRIC_H
 
 #include "flowfabric/base.h"
+#include "flowfabric/budget.h"
 #include "flowfabric/engine.h"
 #include "flowfabric/error.h"
 #include "flowfabric/events.h"

@@ -97,7 +97,7 @@ extern "C" {
   X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)   \
   X(refreshed) X(not_registered) X(marked)                                                                         \
   X(added) X(already_member) X(staged) X(already_applied) X(satisfied) X(impossible) X(already_resolved)           \
-  X(sremmed_stale) X(completed_drain) X(no_op)
+  X(sremmed_stale) X(completed_drain) X(no_op)  X(soft_breach) X(hard_breach) X(reset)
 
 #define FF_WORD_ENUMS(X) \
   X(lifecycle_phase) \

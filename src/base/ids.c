@@ -10,12 +10,13 @@
 #include "base/utf8.h"
 
 /* PT-5. */
-static enum ff_rc check_partition(uint16_t partition, const char *field, uint32_t partitions,
-                                  struct ff_error *e) {
+static enum ff_rc check_partition(uint16_t partition, const char *field, const char *family,
+                                  uint32_t partitions, struct ff_error *e) {
   if (partition < partitions) return FF_OK;
+  const char *name = family[0] == 'f' ? "flow" : family[0] == 'b' ? "budget" : "quota";
   return error_field(e, FF_CODE_invalid_input, field,
-                     "partition index %u out of range (num_flow_partitions=%u)",
-                     (unsigned)partition, (unsigned)partitions);
+                     "partition index %u out of range (num_%s_partitions=%u)", (unsigned)partition,
+                     name, (unsigned)partitions);
 }
 
 /* Digits of a u16 in their only spelling. */
@@ -49,7 +50,7 @@ enum ff_rc exec_id_parse(struct ff_str text, const char *field, uint32_t partiti
   if (!uuid_parse(text_of(text.ptr + close + 2, text.len - close - 2), &id.uuid))
     return error_field(e, FF_CODE_invalid_input, field,
                        "InvalidUuid: a uuid has 36 characters, hyphenated");
-  enum ff_rc rc = check_partition(id.partition, field, partitions, e);
+  enum ff_rc rc = check_partition(id.partition, field, "fp", partitions, e);
   if (rc == FF_OK) *out = id;
   return rc;
 }
@@ -96,31 +97,42 @@ enum ff_rc own_uuid_parse(struct ff_str text, const char *field, struct uuid *ou
 
 /* ---- partitions ---- */
 
-enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,
-                           uint16_t *out, struct ff_error *e) {
+static enum ff_rc bad_partition(const char *field, const char *problem, const char *family,
+                                struct ff_error *e) {
+  return error_field(e, FF_CODE_invalid_input, field, "%s: a partition key is {%s:N}", problem,
+                     family);
+}
+
+enum ff_rc partition_parse_family(struct ff_str text, const char *field, const char *wanted,
+                                  uint32_t partitions, uint16_t *out, struct ff_error *e) {
   if (text.len < 2 || text.ptr[0] != '{' || text.ptr[text.len - 1] != '}')
-    return error_field(e, FF_CODE_invalid_input, field, "MissingBraces: a partition key is {fp:N}");
+    return bad_partition(field, "MissingBraces", wanted, e);
   struct ff_str body = text_of(text.ptr + 1, text.len - 2);
   const char *colon = memchr(body.ptr, ':', body.len);
   size_t at = colon == NULL ? 0 : (size_t)(colon - body.ptr);
   if (colon == NULL || memchr(colon + 1, ':', body.len - at - 1) != NULL)
-    return error_field(e, FF_CODE_invalid_input, field, "MalformedBody: a partition key is {fp:N}");
+    return bad_partition(field, "MalformedBody", wanted, e);
   struct ff_str family = text_of(body.ptr, at), index = text_of(colon + 1, body.len - at - 1);
-  bool flow = text_equal_c(family, "fp");
   /* Precision 64: the detail names what was sent, it does not format megabytes. */
-  if (!flow && !text_equal_c(family, "b") && !text_equal_c(family, "q"))
+  if (!text_equal_c(family, "fp") && !text_equal_c(family, "b") && !text_equal_c(family, "q"))
     return error_field(e, FF_CODE_invalid_input, field, "UnknownFamilyPrefix(%.*s)",
                        (int)(at < 64 ? at : 64), family.ptr);
   uint16_t partition = 0;
   if (!parse_u16(index, &partition))
     return error_field(e, FF_CODE_invalid_input, field, "InvalidIndex(%.*s)",
                        (int)(index.len < 64 ? index.len : 64), index.ptr);
-  if (!flow)
+  if (!text_equal_c(family, wanted))
     return error_field(e, FF_CODE_invalid_input, field,
-                       "UnexpectedFamily(%.*s): only {fp:N} is accepted here", (int)at, family.ptr);
-  enum ff_rc rc = check_partition(partition, field, partitions, e);
+                       "UnexpectedFamily(%.*s): only {%s:N} is accepted here", (int)at, family.ptr,
+                       wanted);
+  enum ff_rc rc = check_partition(partition, field, wanted, partitions, e);
   if (rc == FF_OK) *out = partition;
   return rc;
+}
+
+enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,
+                           uint16_t *out, struct ff_error *e) {
+  return partition_parse_family(text, field, "fp", partitions, out, e);
 }
 
 uint16_t partition_of_lane(struct ff_str lane, uint32_t partitions) {

@@ -35,6 +35,10 @@ enum ff_rc own_uuid_parse(struct ff_str text, const char *field, struct uuid *ou
 /* `{fp:N}` of PT-9: only the flow family is accepted here; causes in the detail. */
 enum ff_rc partition_parse(struct ff_str text, const char *field, uint32_t partitions,
                            uint16_t *out, struct ff_error *e) MUST_USE;
+/* The same for a family of its own: `fp`, `b` or `q`. */
+enum ff_rc partition_parse_family(struct ff_str text, const char *field, const char *family,
+                                  uint32_t partitions, uint16_t *out,
+                                  struct ff_error *e) MUST_USE;
 /* ID-8: CRC16 of the lane mod count. */
 uint16_t partition_of_lane(struct ff_str lane, uint32_t partitions);
 uint16_t partition_of_uuid(struct uuid u, uint32_t partitions);

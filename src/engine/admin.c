@@ -110,7 +110,9 @@ enum ff_rc read_config_run(struct engine *e, const void *args, void *result,
        e->config.lease_renewed_events ? TEXT_LIT("on") : TEXT_LIT("off")},
       {TEXT_LIT("max_payload_bytes"), number(&arena, e->config.max_input_payload_bytes)},
       {TEXT_LIT("max_stream_ops"), number(&arena, e->options.open.max_stream_ops)},
+      {TEXT_LIT("num_budget_partitions"), number(&arena, e->config.budget_partitions)},
       {TEXT_LIT("num_flow_partitions"), number(&arena, e->config.flow_partitions)},
+      {TEXT_LIT("num_quota_partitions"), number(&arena, e->config.quota_partitions)},
       {TEXT_LIT("retention_ms"), number(&arena, (uint64_t)e->config.retention_ms)},
       {TEXT_LIT("store_version"), ff_text(e->store->traits.version)},
       {TEXT_LIT("version"), TEXT_LIT(VERSION)}};
@@ -150,7 +152,8 @@ enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result,
   if (!all && which < 0)
     return error_field(error, FF_CODE_invalid_input, "name", "unknown scanner \"" TEXT_FMT "\"",
                        TEXT_ARG(a->name));
-  bool unblock = which == SCANNER_UNBLOCK, sweep = which >= SCANNER_DEDUP && !unblock;
+  bool unblock = which == SCANNER_UNBLOCK;
+  bool sweep = which >= SCANNER_DEDUP && which <= SCANNER_WORKERS;
   if (all || (!sweep && !unblock)) out->processed += scan_due(e, store_now(e), &out->errors);
   if (all || unblock) out->processed += scan_unblock(e, store_now(e), &out->errors);
   if (all || sweep) out->processed += scan_sweep(e, store_now(e), &out->errors);

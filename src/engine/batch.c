@@ -32,6 +32,7 @@ static void pend(struct batch *b, struct call *call) {
 
 static void changed(void *user, const struct execution *before, const struct execution *after);
 static void left(void *user) { ((struct batch *)user)->left_work = true; }
+static void falls_due(void *user, int64_t at);
 
 static void fail_pending(struct batch *b, const struct ff_error *error) {
   for (uint32_t i = 0; i < b->pending_count; i++) {
@@ -149,7 +150,8 @@ bool batch_begin(struct batch *b) {
   arena_reset(&b->arena);
   e->batches++;
   b->overlay = overlay_new(&b->arena, &e->config, e->store->traits.one_domain);
-  b->watch = (struct overlay_watch){.user = b, .changed = changed, .left = left};
+  b->watch = (struct overlay_watch){
+      .user = b, .changed = changed, .left = left, .falls_due = falls_due};
   overlay_watch(b->overlay, &b->watch);
   b->wakes_all = b->blocked = b->registered = b->left_work = false;
   b->progress = false;
@@ -169,13 +171,19 @@ bool batch_begin(struct batch *b) {
 
 /* ---- what a change wakes ---- */
 
+static void falls_due(void *user, int64_t at) {
+  struct batch *b = user;
+  if (at && at < b->next_due_at) b->next_due_at = at;
+}
+
 static void changed(void *user, const struct execution *before, const struct execution *after) {
   struct batch *b = user;
   struct engine *e = b->engine;
   if (!after) return;
   if (after->next_due_at && after->next_due_at < b->next_due_at)
     b->next_due_at = after->next_due_at;
-  b->blocked |= after->eligibility_state == FF_eligibility_state_blocked_by_route;
+  b->blocked |= after->eligibility_state == FF_eligibility_state_blocked_by_route ||
+                !uuid_is_nil(after->blocked_on);
   bool was = before && before->eligibility_state == FF_eligibility_state_eligible_now;
   if (was || after->eligibility_state != FF_eligibility_state_eligible_now) return;
   bool room = b->pending_count < b->pending_room;
@@ -262,7 +270,7 @@ static void settle(struct batch *b, const struct store_group *groups,
       }
       uint32_t g = 0;
       while (!e->store->traits.one_domain && g + 1 < count &&
-             (tags[g].tag.global != r->tag.global || tags[g].tag.partition != r->tag.partition))
+             (tags[g].tag.family != r->tag.family || tags[g].tag.partition != r->tag.partition))
         g++;
       if (groups[g].outcome == STORE_UNKNOWN) retry_request(e, r, &unknown);
       if (groups[g].outcome == STORE_CONFLICT) retry_request(e, r, NULL);
@@ -356,6 +364,12 @@ static bool settle_part(struct call *c) {
   return any;
 }
 
+/* A claim that blocked as many as it may in one go and got nothing: there may be work behind. */
+static bool found_more(const struct call *c) {
+  const struct acquire_result *found = c->requests[0].result;
+  return found->more;
+}
+
 /* Lets a concluded call go: back into the inbox, parked when it may wait, or answered. A sleeping
  * caller's memory is its own again once it is woken; the leader's own call needs no waking. Lock
  * held. */
@@ -371,7 +385,7 @@ static void release(struct batch *b, struct call *c) {
   if (c->parks && !e->closing) {
     park_claim(e, c);
     if (c->blocking && c != b->mine) park_wake(&c->park, WAKE_PARKED);
-    if (made_for(b, c)) parked_try(e, c);
+    if (made_for(b, c) || found_more(c)) parked_try(e, c);
   } else if (!c->blocking) {
     call_answered(e, c);
   } else {

@@ -7,6 +7,7 @@
  * repeat completes.
  */
 #include "engine/impl.h"
+#include "op/admission.h"
 
 #define MANY_MAX 1000
 #define MANY_BYTES_MAX (8u << 20)
@@ -86,6 +87,21 @@ static enum ff_rc finish_create(struct engine *e, struct call *call, void *view,
   if (last->rc != FF_OK) *error = last->error;
   if (last->rc == FF_OK) memcpy(view, last->result, op_infos[last->op].result_size);
   return last->rc;
+}
+
+/* The first budget of a flow says that there is one, before it (06 BU-81; op/admission.h). */
+static enum ff_rc build_create_budget(struct engine *e, struct call *call,
+                                      struct ff_error *error) {
+  const struct ff_create_budget_args *a = call->args;
+  static const struct check_setting_args flag = {
+      sizeof flag, {ADMISSION_FLOW_SETTING, sizeof ADMISSION_FLOW_SETTING - 1}, {"1", 1}};
+  bool of_flow = text_equal_c(a->scope_type, "flow");
+  call_reserve(call, 2);
+  if (of_flow) call_request(e, call, OP_check_setting, &flag);
+  struct request *r = call_request(e, call, OP_create_budget, a);
+  if (of_flow) r->needs = &call->requests[0];
+  if (r->refused && error) *error = r->error;
+  return r->rc;
 }
 
 static const struct ff_submit_args *submit_of_item(struct arena *arena,
@@ -509,6 +525,7 @@ const struct composite composites[OP_COUNT] = {
     [OP_submit] = {.build = build_create, .finish = finish_create},
     [OP_create_flow_graph] = {.build = build_graph, .finish = finish_create},
     [OP_create_executions] = {.build = build_create_many, .finish = finish_create_many},
+    [OP_create_budget] = {.build = build_create_budget, .finish = finish_create},
     [OP_claim] = {.build = build_claim, .finish = finish_claim},
     [OP_claim_task] = {.build = build_claim_task, .finish = finish_claim_task},
     [OP_claim_tasks] = {.build = build_claim_tasks, .finish = finish_claim_tasks},

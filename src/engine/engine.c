@@ -70,7 +70,22 @@ struct store *engine_store(struct engine *e) { return e->store; }
 
 /* ---- opening ---- */
 
-#define PARTITIONS_SETTING "num_flow_partitions"
+/* 01 PT-3, PT-4: how many partitions each family has. */
+struct partition_count {
+  const char *setting, *variable;
+  size_t offset; /* in op_config */
+  uint32_t usual;
+};
+static const struct partition_count partition_counts[] = {
+    {"num_flow_partitions", "FF_FLOW_PARTITIONS", offsetof(struct op_config, flow_partitions), 256},
+    {"num_budget_partitions", "FF_BUDGET_PARTITIONS", offsetof(struct op_config, budget_partitions),
+     32},
+    {"num_quota_partitions", "FF_QUOTA_PARTITIONS", offsetof(struct op_config, quota_partitions),
+     32}};
+
+static uint32_t *count_of(struct engine *e, const struct partition_count *c) {
+  return (uint32_t *)(void *)((uint8_t *)&e->config + c->offset);
+}
 
 static enum ff_rc environment_number(const char *name, int64_t min, int64_t max, int64_t *value,
                                      struct ff_error *error) {
@@ -113,15 +128,18 @@ static enum ff_rc renewed_events(bool *on, struct ff_error *error) {
   return FF_OK;
 }
 
-/* The partition count stays 0 when nobody asks for one. */
+/* A partition count stays 0 when nobody asks for one. */
 static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   struct ff_open_options *o = &e->options.open;
   int64_t partitions = o->flow_partitions, events = 86400000;
   if (!o->flow_partitions)
-    TRY(environment_number("FF_FLOW_PARTITIONS", 1, 65535, &partitions, error));
+    TRY(environment_number(partition_counts[0].variable, 1, 65535, &partitions, error));
   if (partitions > 65535)
     return error_field(error, FF_CODE_config, "flow_partitions", "must be 1..65535, got %lld",
                        (long long)partitions);
+  int64_t counts[ARRAY_LEN(partition_counts)] = {partitions};
+  for (size_t i = 1; i < ARRAY_LEN(partition_counts); i++)
+    TRY(environment_number(partition_counts[i].variable, 1, 65535, &counts[i], error));
   TRY(environment_number("FF_OUTBOX_RETENTION_MS", 0, INT64_MAX / 2, &events, error));
   if (o->inbox_limit == 0) o->inbox_limit = 65536;
   if (o->batch_limit == 0) o->batch_limit = 1024;
@@ -133,7 +151,9 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   if (o->retention_ms < 0)
     return error_field(error, FF_CODE_config, "retention_ms", "must not be negative");
   e->config = (struct op_config){.backend = e->store->traits.backend,
-                                 .flow_partitions = (uint32_t)partitions,
+                                 .flow_partitions = (uint32_t)counts[0],
+                                 .budget_partitions = (uint32_t)counts[1],
+                                 .quota_partitions = (uint32_t)counts[2],
                                  .inline_bytes = 256,
                                  .retention_ms = o->retention_ms ? o->retention_ms : 86400000};
   e->config.max_input_payload_bytes = o->max_payload_bytes ? o->max_payload_bytes : 16u << 20;
@@ -148,9 +168,9 @@ static enum ff_rc config_make(struct engine *e, struct ff_error *error) {
   return renewed_events(&e->config.lease_renewed_events, error);
 }
 
-static enum ff_rc stored_partitions(struct engine *e, struct arena *arena, uint64_t *count,
-                                    struct ff_error *error) {
-  struct setting key = {.name = TEXT_LIT(PARTITIONS_SETTING)};
+static enum ff_rc stored_partitions(struct engine *e, struct arena *arena, const char *setting,
+                                    uint64_t *count, struct ff_error *error) {
+  struct setting key = {.name = ff_text(setting)};
   struct store_get get = {RECORD_KIND_setting, &key, NULL};
   struct store_session *session;
   int64_t now;
@@ -169,35 +189,45 @@ static enum ff_rc stored_partitions(struct engine *e, struct arena *arena, uint6
 }
 
 /* Who asks for no count gets the stored one. A reader has nothing to store and compares here. */
-static enum ff_rc settle_partitions(struct engine *e, bool reads_only, struct ff_error *error) {
+static enum ff_rc settle_count(struct engine *e, const struct partition_count *c, bool reads_only,
+                               struct ff_error *error) {
   struct arena arena;
   uint64_t stored;
   arena_init(&arena);
-  enum ff_rc rc = stored_partitions(e, &arena, &stored, error);
+  enum ff_rc rc = stored_partitions(e, &arena, c->setting, &stored, error);
   arena_fini(&arena);
   if (rc != FF_OK) return rc;
-  uint32_t wanted = e->config.flow_partitions;
-  if (reads_only && wanted && stored && wanted != stored)
-    return error_set(error, FF_CODE_corruption,
-                     "partition_mismatch: " PARTITIONS_SETTING ": stored=%u, config=%u",
-                     (unsigned)stored, wanted);
-  if (!wanted) e->config.flow_partitions = stored ? (uint32_t)stored : 256;
+  uint32_t *wanted = count_of(e, c);
+  if (reads_only && *wanted && stored && *wanted != stored)
+    return error_set(error, FF_CODE_corruption, "partition_mismatch: %s: stored=%u, config=%u",
+                     c->setting, (unsigned)stored, *wanted);
+  if (!*wanted) *wanted = stored ? (uint32_t)stored : c->usual;
   return FF_OK;
 }
 
-/* 01 PT-4: stored at first boot, compared at every boot. The other counts have no operations yet
- * and are not stored yet. */
+static enum ff_rc settle_partitions(struct engine *e, bool reads_only, struct ff_error *error) {
+  for (size_t i = 0; i < ARRAY_LEN(partition_counts); i++)
+    TRY(settle_count(e, &partition_counts[i], reads_only, error));
+  return FF_OK;
+}
+
+/* Stored at first boot, compared at every boot. */
 static enum ff_rc check_deployment(struct engine *e, struct ff_error *error) {
-  char value[16];
-  snprintf(value, sizeof value, "%u", e->config.flow_partitions);
-  struct check_setting_args args = {sizeof args, TEXT_LIT(PARTITIONS_SETTING), ff_text(value)};
+  char values[ARRAY_LEN(partition_counts)][16];
+  struct check_setting_args args[ARRAY_LEN(partition_counts)];
   struct call call = {.op = OP_prepare};
   arena_init(&call.arena);
-  call.requests = &call.one;
-  struct request *r = call_request(e, &call, OP_check_setting, &args);
+  call_reserve(&call, ARRAY_LEN(partition_counts));
+  for (size_t i = 0; i < ARRAY_LEN(partition_counts); i++) {
+    const struct partition_count *c = &partition_counts[i];
+    snprintf(values[i], sizeof values[i], "%u", *count_of(e, c));
+    args[i] = (struct check_setting_args){sizeof args[i], ff_text(c->setting), ff_text(values[i])};
+    call_request(e, &call, OP_check_setting, &args[i]);
+  }
   enum ff_rc rc = internal_run(e, &call, error);
-  if (rc == FF_OK && r->rc != FF_OK) {
-    if (error) *error = r->error;
+  for (size_t i = 0; i < ARRAY_LEN(partition_counts) && rc == FF_OK; i++) {
+    const struct request *r = &call.requests[i];
+    if (r->rc != FF_OK && error) *error = r->error;
     rc = r->rc;
   }
   arena_fini(&call.arena);

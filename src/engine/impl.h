@@ -171,7 +171,7 @@ struct lane_key;
 #define WATCH_BUCKETS 256
 #define UNREADABLE_SEEN 2048
 #define SEATS_MAX 8
-#define SCANNERS_MAX 16
+#define SCANNERS_MAX 32
 struct engine {
   struct store *store;
   struct op_config config;
@@ -222,6 +222,7 @@ struct engine {
   _Atomic int64_t next_unblock;
   struct unblock_position unblock_at;
   _Atomic bool flow_work; /* a commit has left some, or may have before this engine was opened */
+  struct execution unblock_cursor; /* the same among those who wait for a budget; blocked_on nil = start */
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
@@ -363,6 +364,7 @@ enum scanner_id {
   SCANNER_OUTBOX,
   SCANNER_WORKERS,
   SCANNER_UNBLOCK,
+  SCANNER_BUDGET_RESET,
   SCANNER_COUNT
 };
 /* Applies everything that is due at now, bounded; answers how much. */
@@ -378,6 +380,16 @@ uint32_t scan_flow_work(struct engine *, int64_t now, uint32_t *errors);
 int64_t scan_next(const struct engine *);
 extern const char *const scanner_names[SCANNER_COUNT];
 extern const uint32_t scanner_intervals_ms[SCANNER_COUNT];
+
+/* ---- scan_budget.c ---- */
+/* Resets the budgets that are due, and unblocks those who waited for one that has something again;
+ * answers how many. */
+uint32_t scan_budgets(struct engine *, int64_t now, uint32_t *errors);
+/* Looks at everybody who waits for a budget, bounded; answers how much it freed. *left: somebody still
+ * waits. */
+uint32_t scan_blocked(struct engine *, bool *left, uint32_t *errors);
+/* Asks for what list_stale_budget has found to be dropped. */
+void ask_budgets(struct engine *, struct call *, const void *listed);
 
 /* ---- unblock.c ---- */
 /* Looks at everything that is blocked for want of a capable worker, bounded; answers how much it freed. */

@@ -15,11 +15,12 @@ const char *const scanner_names[SCANNER_COUNT] = {
     "delayed_promoter",   "lease_expiry",      "attempt_timeout",   "execution_deadline",
     "auto_reclaim",       "suspension_timeout", "pending_wp_expiry", "retention_trimmer",
     "dependency_reconciler", "edge_cancel_dispatcher",
-    "dedup_sweep",        "outbox_trimmer",    "worker_registry_ttl_sweep", "unblock"};
+    "dedup_sweep",        "outbox_trimmer",    "worker_registry_ttl_sweep", "unblock",
+    "budget_reset"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
 const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,  2000, 5000,
                                                       60000, 15000, 1000, 60000, 60000, 60000,
-                                                      5000};
+                                                      5000,  15000};
 static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {
@@ -31,6 +32,7 @@ static enum scanner_id scanner_of(enum due_kind kind) {
     case DUE_AUTO_RECLAIM: return SCANNER_RECLAIM;
     case DUE_SUSPENSION: return SCANNER_SUSPENSION;
     case DUE_WAITPOINT: return SCANNER_WAITPOINT;
+    case DUE_RECHECK: return SCANNER_UNBLOCK;
     case DUE_PURGE:
     case DUE_STALE:
     case DUE_NONE: break;
@@ -83,6 +85,11 @@ static struct request *request_for(struct engine *e, struct call *call,
     struct expire_waitpoints_args *args = ARENA_NEW(a, struct expire_waitpoints_args);
     *args = (struct expire_waitpoints_args){sizeof *args, item->execution};
     return call_request(e, call, OP_expire_waitpoints, args);
+  }
+  if (item->kind == DUE_RECHECK) {
+    struct recheck_blocked_args *args = ARENA_NEW(a, struct recheck_blocked_args);
+    *args = (struct recheck_blocked_args){sizeof *args, item->execution};
+    return call_request(e, call, OP_recheck_blocked, args);
   }
   if (item->kind == DUE_STALE) {
     struct refresh_due_args *args = ARENA_NEW(a, struct refresh_due_args);
@@ -197,6 +204,7 @@ static uint32_t scan_rounds(struct engine *e, int64_t now, uint32_t *errors) {
 uint32_t scan_due(struct engine *e, int64_t now, uint32_t *errors) {
   uint32_t processed = scan_rounds(e, now, errors);
   processed += scan_flow_work(e, now, errors);
+  processed += scan_budgets(e, now, errors);
   if (e->store->traits.shared) scan_hint(e, now + LOOK_MS);
   return processed;
 }
@@ -258,12 +266,14 @@ static const struct sweep {
   enum op_id list;
   void (*ask)(struct engine *, struct call *, const void *listed);
 } sweeps[] = {{SCANNER_DEDUP, OP_list_stale_idempotency, ask_idempotency},
+              {SCANNER_DEDUP, OP_list_stale_budget, ask_budgets},
               {SCANNER_PURGE, OP_list_expired_streams, ask_streams},
               {SCANNER_WORKERS, OP_list_expired_workers, ask_workers}};
 union sweep_listed {
   struct list_stale_idempotency_result idempotency;
   struct list_expired_streams_result streams;
   struct list_expired_workers_result workers;
+  struct list_stale_budget_result budgets;
 };
 
 static uint32_t sweep_one(struct engine *e, const struct sweep *sweep, uint32_t *errors) {

@@ -1,6 +1,6 @@
 /*
  * Frees work that was blocked for want of a capable worker once one has registered (06 BG-60 … BG-67,
- * WR-13).
+ * WR-13); who waits for a budget is looked at in the same cycle (scan_budget.c).
  *
  * Looks when a worker registers, and every few seconds while something is blocked; what it frees
  * passes every check of a claim again (BG-64). Nothing here lifts an operator's hold.
@@ -97,12 +97,13 @@ static bool unblock_page(struct engine *e, uint32_t *processed, uint32_t *left, 
 uint32_t scan_unblock(struct engine *e, int64_t now, uint32_t *errors) {
   struct scanner_stats *stats = &e->scanners[SCANNER_UNBLOCK];
   uint32_t processed = 0, left = 0, before = *errors;
-  bool more = true;
+  bool more = true, waiting = false;
   /* Before it looks: what is registered meanwhile asks for another look. */
   atomic_store(&e->next_unblock, INT64_MAX);
   for (int page = 0; more && page < PAGES_MAX; page++)
     more = unblock_page(e, &processed, &left, errors);
-  if (more || left || *errors > before || e->store->traits.shared)
+  processed += scan_blocked(e, &waiting, errors);
+  if (more || left || waiting || *errors > before || e->store->traits.shared)
     unblock_hint(e, now + scanner_intervals_ms[SCANNER_UNBLOCK]);
   stats->cycles++;
   stats->last_started_at = now;

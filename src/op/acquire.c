@@ -18,6 +18,7 @@ struct chosen {
   uint32_t count;
   struct candidates *walks; /* those used, NULL for a repeat */
   size_t walk_count;
+  bool cut; /* a walk ended early: there may be more */
 };
 
 static enum ff_rc acquire_prepare(const struct op_config *config, const void *args, void *prep,
@@ -117,8 +118,8 @@ static enum ff_rc open_walks(struct tx *tx, const struct acquire_args *a, struct
   return missing ? FF_MISS : FF_OK;
 }
 
-static enum ff_rc choose_eligible(struct tx *tx, const struct acquire_args *a,
-                                  struct chosen *out) {
+static enum ff_rc choose_eligible(struct tx *tx, const struct acquire_args *a, struct chosen *out,
+                                  struct ff_error *e) {
   struct candidates *walks = ARENA_ARRAY(tx_arena(tx), struct candidates, a->lane_ids.count);
   size_t count = 0;
   TRY(open_walks(tx, a, walks, &count));
@@ -127,13 +128,14 @@ static enum ff_rc choose_eligible(struct tx *tx, const struct acquire_args *a,
     out->walk_count = i + 1;
     while (out->count < a->max) {
       const struct execution *x = NULL;
-      enum ff_rc rc = candidates_next_admitted(&walks[i], &x);
+      enum ff_rc rc = candidates_next_admitted(&walks[i], &x, e);
       if (rc == FF_MISS)
         for (size_t later = i + 1; later < count; later++) candidates_expand(&walks[later]);
       if (rc != FF_OK) return rc;
       if (!x) break;
       out->items[out->count++] = x;
     }
+    out->cut |= walks[i].cut;
   }
   return FF_OK;
 }
@@ -183,12 +185,13 @@ static enum ff_rc acquire_run(struct tx *tx, const void *args, const void *prep,
                               struct ff_error *e) {
   const struct acquire_args *a = args;
   struct acquire_result *r = result;
-  (void)prep, (void)e;
+  (void)prep;
   struct chosen chosen = {
       .items = ARENA_ARRAY(tx_arena(tx), const struct execution *, a->max)};
   if (text_nonempty(a->request_id)) TRY(choose_claimed(tx, a, &chosen));
   bool repeated = chosen.count > 0;
-  if (!repeated) TRY(choose_eligible(tx, a, &chosen));
+  if (!repeated) TRY(choose_eligible(tx, a, &chosen, e));
+  r->more = chosen.cut;
   if (chosen.count == 0) return FF_OK;
   TRY(load(tx, &chosen));
 

@@ -71,12 +71,18 @@ static void move_runnable(struct tx *tx, struct execution *x, enum ff_eligibilit
                  detail);
 }
 
-static enum ff_rc block(struct tx *tx, const struct execution *read, enum ff_blocking_reason reason,
-                        struct ff_str detail) {
+enum ff_rc execution_block(struct tx *tx, const struct execution *read,
+                           enum ff_blocking_reason reason, struct uuid on, struct ff_str detail) {
   struct execution *x = tx_edit_execution(tx, read);
   TRY(grant_drop(tx, x));
   move_runnable(tx, x, eligibility_of(reason), reason, detail);
+  x->blocked_on = on;
   return FF_OK;
+}
+
+static enum ff_rc block(struct tx *tx, const struct execution *x, enum ff_blocking_reason reason,
+                        struct ff_str detail) {
+  return execution_block(tx, x, reason, execution_blocked_on(reason), detail);
 }
 
 static bool is_blocked(const struct execution *x, enum ff_blocking_reason reason) {
@@ -84,7 +90,7 @@ static bool is_blocked(const struct execution *x, enum ff_blocking_reason reason
          x->eligibility_state == eligibility_of(reason);
 }
 
-static void unblock(struct tx *tx, const struct execution *read) {
+void execution_unblock(struct tx *tx, const struct execution *read) {
   move_runnable(tx, tx_edit_execution(tx, read), FF_eligibility_state_eligible_now,
                 FF_blocking_reason_waiting_for_worker, (struct ff_str){0});
 }
@@ -191,7 +197,7 @@ static enum ff_rc unblock_run(struct tx *tx, const void *args, const void *prep,
   (void)args;
   TRY(execution_load(tx, p->id, &x, e));
   if (!is_blocked(x, p->reason)) return error_set(e, FF_CODE_execution_not_eligible, NULL);
-  unblock(tx, x);
+  execution_unblock(tx, x);
   r->outcome = FF_outcome_unblocked;
   return FF_OK;
 }
@@ -254,7 +260,7 @@ static enum ff_rc release_run(struct tx *tx, const void *args, const void *prep,
                        : is_blocked(x, FF_blocking_reason_paused_by_operator) ||
                              is_blocked(x, FF_blocking_reason_paused_by_policy);
   if (!held) return error_set(e, FF_CODE_execution_not_eligible, NULL);
-  unblock(tx, x);
+  execution_unblock(tx, x);
   r->outcome = FF_outcome_released;
   exec_id_format(p->id, &r->execution_id);
   return FF_OK;

@@ -1,8 +1,8 @@
 /*
  * The candidate walk: requirement sets of a lane, their heads, and the merge in claim order.
  *
- * Reads only, decides nothing but order and visibility; who takes a candidate re-checks nothing
- * because it runs in the same transaction. Rounds of loading stay few: all heads are asked for
+ * Decides order and visibility, and blocks who may not be claimed now; who takes a candidate
+ * re-checks nothing because it runs in the same transaction. Rounds of loading stay few: all heads are asked for
  * together, and a head is never read further than the caller needs.
  */
 #include "op/candidates.h"
@@ -11,7 +11,8 @@ enum {
   SETS_EXPECTED = 1024, /* a limit, not a cost: a lane has a handful of distinct sets */
   SETS_MAX = 4096,      /* beyond that, sets in byte order are not looked at: bounds the rounds */
   PREFETCH_MAX = 256,   /* candidates per head */
-  PASSED_MAX = 256      /* granted candidates passed over per head and call (02 L-80, 06 S-46) */
+  PASSED_MAX = 256,     /* granted candidates passed over per head and call (02 L-80, 06 S-46) */
+  HELD_BACK_MAX = 256   /* blocked by a walk: bounds what one transaction writes (06 S-46) */
 };
 
 /* ---- heads ---- */
@@ -169,26 +170,62 @@ void candidates_prefetch(struct candidates *c, bool payloads) {
 
 /* ---- admission ---- */
 
-/*
- * 06 D.4: a candidate that the walk offers (step a: eligible, ungranted, capabilities covered)
- * passes
- *   b. each attached budget, in policy order: exhausted -> block waiting_for_budget, next candidate
- *   c. the quota: refused -> block waiting_for_quota, next candidate
- * before the claim or grant takes it (step d). Fresh and interrupted work alike (S-48).
- * Budgets and quotas do not exist yet: everything is admitted.
- */
-static bool admit(const struct execution *x) {
-  (void)x;
-  return true;
-}
-
 /* What is not loaded yet counts as good: the walk runs again once it is. */
 static bool spoiled(const struct candidates *c, const struct execution *x) {
   return candidate_load(c->tx, x, c->payloads) == FF_UNREADABLE;
 }
 
-enum ff_rc candidates_next_admitted(struct candidates *c, const struct execution **out) {
-  do TRY(candidates_next(c, out));
-  while (*out && (!admit(*out) || spoiled(c, *out)));
+/* Before FF_MISS is handed up: what the judgement of those behind will read is asked for at once, and
+ * more of them, so that the rounds do not grow with what is held back. */
+static void want_more(struct candidates *c, bool rows) {
+  int64_t now = tx_now(c->tx);
+  for (uint32_t i = 0; i < c->count; i++) {
+    struct candidate_head *head = &c->heads[i];
+    struct tx_scan ahead = head->scan;
+    const struct execution *x = head->next ? head->next : tx_scan_next_loaded(&ahead);
+    for (uint32_t seen = 0; x && seen < PREFETCH_MAX; seen++) {
+      if (x->grant_expires_at <= now) admission_want(&c->admission, x);
+      x = tx_scan_next_loaded(&ahead);
+    }
+    if (rows && !head->ended) tx_scan_want(&ahead, HELD_BACK_MAX);
+  }
+}
+
+/* 06 D.4, steps b and c: who may not be claimed now is blocked and stays out of sight until that is
+ * over. A store spread over machines cannot write two of them in one operation: there they are only
+ * passed over. */
+static enum ff_rc hold_back(struct candidates *c, const struct execution *x,
+                            const struct verdict *v) {
+  c->held_back++;
+  if (!tx_one_domain(c->tx)) return FF_OK;
+  return execution_block(c->tx, x, v->reason, v->on, v->detail);
+}
+
+static enum ff_rc admit(struct candidates *c, const struct execution *x, bool *admitted,
+                        struct ff_error *e) {
+  struct verdict v;
+  *admitted = true;
+  if (admission_is_free(x)) return FF_OK;
+  c->admission.tx = c->tx;
+  enum ff_rc rc = admission_judge(&c->admission, x, &v, e);
+  if (rc == FF_OK && !v.admitted) rc = hold_back(c, x, &v);
+  if (rc == FF_MISS) want_more(c, false);
+  *admitted = v.admitted;
+  return rc;
+}
+
+enum ff_rc candidates_next_admitted(struct candidates *c, const struct execution **out,
+                                    struct ff_error *e) {
+  for (bool admitted = false; !admitted;) {
+    *out = NULL;
+    c->cut = c->held_back >= HELD_BACK_MAX;
+    if (c->cut) return FF_OK;
+    enum ff_rc rc = candidates_next(c, out);
+    if (rc == FF_MISS && c->held_back) want_more(c, true);
+    if (rc != FF_OK) return rc;
+    if (!*out) return FF_OK;
+    if (spoiled(c, *out)) continue;
+    TRY(admit(c, *out, &admitted, e));
+  }
   return FF_OK;
 }

@@ -2,13 +2,13 @@
  * The one walk over what a lane offers, in claim order (06 D.1, D.5): every claim form and the
  * listing of eligible work go through it.
  *
- * Reads only. It merges the heads of the lane's requirement sets, so that unmatchable work at the
+ * It merges the heads of the lane's requirement sets, so that unmatchable work at the
  * head hides nothing, and passes over executions with a live grant (06 S-6).
  */
 #ifndef OP_CANDIDATES_H
 #define OP_CANDIDATES_H
 
-#include "op/execution.h"
+#include "op/admission.h"
 
 /* One requirement set's stretch of the eligible index. */
 struct candidate_head {
@@ -25,6 +25,9 @@ struct candidates {
   uint32_t expect;
   bool payloads; /* whoever takes one will read its payload */
   bool missing; /* a head is not loaded yet: the walk cannot start */
+  struct admission admission;
+  uint32_t held_back; /* blocked so far */
+  bool cut;           /* it ended because it has blocked as many as it may: there may be more */
 };
 
 /* What a walk reads, as far as the arguments tell: the lane, its requirement sets unless the worker
@@ -46,9 +49,11 @@ enum ff_rc candidates_open_all(struct tx *, struct ff_str lane_id, uint32_t expe
 bool candidate_runs_before(const struct execution *, const struct execution *);
 /* The next eligible, ungranted execution, NULL at the end. */
 enum ff_rc candidates_next(struct candidates *, const struct execution **) MUST_USE;
-/* The same, with the admission of 06 D.4: what a worker may get. Work whose payload or grant cannot
- * be read is passed over. */
-enum ff_rc candidates_next_admitted(struct candidates *, const struct execution **) MUST_USE;
+/* The same, with the admission of 06 D.4: what a worker may get. Who may not be claimed now is
+ * blocked on the way. Work whose payload or grant cannot be read is passed over; a budget that cannot
+ * be read fails the walk (06 S-45). */
+enum ff_rc candidates_next_admitted(struct candidates *, const struct execution **,
+                                    struct ff_error *) MUST_USE;
 /* Asks for more of every head. Before an operation over several walks hands up FF_MISS, so that all
  * of them grow in the same round. */
 void candidates_expand(struct candidates *);

@@ -42,6 +42,21 @@ bool execution_has_current_attempt(const struct execution *x) {
 
 /* ---- due times ---- */
 
+/* When a block of somebody else's is looked at first: the interval of the unblock scanner (06 F.2). */
+enum { CALLERS_BLOCK_MS = 5000 };
+
+static const struct uuid nobody_said = {{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                                         255, 255, 255, 255}};
+
+struct uuid execution_blocked_on(enum ff_blocking_reason reason) {
+  bool judged = reason == FF_blocking_reason_waiting_for_budget;
+  return judged ? nobody_said : (struct uuid){{0}};
+}
+
+bool execution_blocked_by_caller(const struct execution *x) {
+  return uuid_equal(x->blocked_on, nobody_said);
+}
+
 static void due_consider(enum due_kind *kind, int64_t *due_at, enum due_kind candidate,
                          int64_t at) {
   if (at >= *due_at) return;
@@ -87,6 +102,9 @@ enum due_kind execution_due(const struct execution *x, const struct op_config *c
       due_consider(&kind, due_at, DUE_SUSPENSION, x->suspension_timeout_at);
   } else if (x->eligibility_state == FF_eligibility_state_not_eligible_until_time) {
     due_consider(&kind, due_at, DUE_PROMOTE, x->delay_until);
+  } else if (execution_blocked_by_caller(x)) {
+    due_consider(&kind, due_at, DUE_RECHECK,
+                 add_saturating(x->last_transition_at, CALLERS_BLOCK_MS));
   }
   return kind;
 }
@@ -106,6 +124,7 @@ void execution_move(struct tx *tx, struct execution *x, struct execution_vector 
   x->blocking_reason = (uint8_t)to.blocking;
   x->terminal_outcome = (uint8_t)to.outcome;
   x->attempt_state = (uint8_t)to.attempt;
+  x->blocked_on = (struct uuid){{0}}; /* execution_block says it again */
   x->blocking_detail = blocking_detail.len ? blocking_detail : (struct ff_str){NULL, 0};
   if (moved) x->last_transition_at = tx_now(tx);
   execution_touch(tx, x);

@@ -57,6 +57,16 @@ void execution_move(struct tx *, struct execution *, struct execution_vector,
                     struct ff_str blocking_detail);
 void execution_touch(struct tx *, struct execution *); /* last_mutation_at only */
 
+/* block.c: eligible work out of sight (06 D.3), and back. `on` is what it waits for, nil when no
+ * scanner lifts the block. FF_MISS until a grant is loaded. */
+enum ff_rc execution_block(struct tx *, const struct execution *, enum ff_blocking_reason reason,
+                           struct uuid on, struct ff_str detail) MUST_USE;
+void execution_unblock(struct tx *, const struct execution *);
+/* What is written down for a block that a caller decided on, and whether it is one. It is judged once
+ * a while has passed, and then lifted or waits for what holds it back (06 BG-60). */
+struct uuid execution_blocked_on(enum ff_blocking_reason);
+bool execution_blocked_by_caller(const struct execution *);
+
 /* Reads the execution an id names: FF_MISS, execution_not_found, or FF_OK. */
 enum ff_rc execution_load(struct tx *, struct exec_id, const struct execution **,
                           struct ff_error *) MUST_USE;

@@ -178,9 +178,9 @@ static enum ff_rc cycle_run(struct tx *tx, const void *args, const void *prep, v
   struct ff_claim_for_worker_result *r = result;
   const struct execution *read = NULL;
   struct candidates walk;
-  (void)args, (void)e;
+  (void)args;
   TRY(candidates_open(tx, t->lane_id, t->worker_capabilities, 1, &walk));
-  TRY(candidates_next_admitted(&walk, &read));
+  TRY(candidates_next_admitted(&walk, &read, e));
   if (!read) {
     r->outcome = FF_outcome_no_work;
     return FF_OK;

@@ -74,6 +74,7 @@ struct acquire_args {
 struct acquire_result {
   struct ff_memory *memory;
   struct ff_tasks tasks; /* in the tx arena */
+  bool more; /* it has blocked as many as it may in one go: who found nothing tries again */
 };
 struct purge_execution_args {
   uint32_t size;
@@ -176,6 +177,7 @@ enum due_kind {
   DUE_PURGE,
   DUE_SUSPENSION,
   DUE_WAITPOINT, /* of those no suspension uses */
+  DUE_RECHECK,   /* an admission block that somebody else decided on */
   DUE_STALE /* the stored time rests on another configuration: not due after all */
 };
 struct due_item {
@@ -242,6 +244,85 @@ struct check_setting_args {
 struct check_setting_result {
   struct ff_memory *memory;
   uint8_t outcome; /* set (first time), already_set */
+};
+struct list_budgets_due_args {
+  uint32_t size;
+  uint32_t limit;
+};
+struct list_budgets_due_result {
+  struct ff_memory *memory;
+  const struct budget *const *items; /* due at the store's now; tx arena */
+  uint32_t count;
+  int64_t next_due_at; /* of the first that is not due yet, INT64_MAX = none; only when count < limit */
+};
+struct reset_budget_due_args {
+  uint32_t size;
+  struct uuid budget_id;
+};
+struct reset_budget_due_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* reset, not_due, not_found */
+};
+struct list_stale_budget_args {
+  uint32_t size;
+  uint32_t limit; /* half of it of each */
+};
+struct list_stale_budget_result {
+  struct ff_memory *memory;
+  const struct budget_dedup *const *dedups;
+  const struct budget_ledger *const *ledgers;
+  uint32_t dedup_count, ledger_count;
+};
+struct drop_budget_dedup_args {
+  uint32_t size;
+  struct uuid budget_id;
+  struct ff_str dedup_key;
+};
+struct drop_budget_dedup_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* purged, not_due, not_found */
+};
+struct drop_budget_ledger_args {
+  uint32_t size;
+  struct uuid budget_id;
+  struct exec_id execution;
+};
+struct drop_budget_ledger_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* purged, not_due, not_found */
+};
+
+struct list_blocked_args {
+  uint32_t size;
+  uint32_t limit;
+  bool all;       /* whatever they wait for; else `on` */
+  struct uuid on; /* a budget */
+  bool after;     /* behind `cursor`, an earlier answer's `last` */
+  struct execution cursor;
+};
+struct list_blocked_result {
+  struct ff_memory *memory;
+  const struct execution *const *items; /* that nothing holds back any more, or something else */
+  uint32_t count;
+  struct execution last; /* looked at; its order fields only */
+  bool more;             /* may lie behind it */
+};
+struct recheck_blocked_args {
+  uint32_t size;
+  struct exec_id execution;
+};
+struct recheck_blocked_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* unblocked, blocked, not_found */
+};
+struct end_unblocking_args {
+  uint32_t size;
+  struct uuid budget_id;
+  int64_t unblock_at; /* as it was when the blocked were listed */
+};
+struct end_unblocking_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* updated, not_due */
 };
 
 /* ---- composites declare what the caller's engine needs to know before a create (OC-1) ---- */

@@ -11,10 +11,10 @@
 #include "op/op.h"
 
 struct overlay;
-struct overlay_tag { /* the unit of atomicity of a store without one domain: a partition, or global
-                      */
-  bool global;
-  uint16_t partition;
+/* The unit of atomicity of a store without one domain: a partition of a family, or what is global. */
+struct overlay_tag {
+  enum record_tag family; /* FP, B, Q or G */
+  uint16_t partition;     /* 0 for G */
 };
 
 struct overlay *overlay_new(struct arena *arena, const struct op_config *config, bool one_domain);
@@ -70,6 +70,7 @@ struct overlay_watch {
   void (*changed)(void *user, const struct execution *before,
                   const struct execution *after); /* either may be NULL */
   void (*left)(void *user); /* what remains to be done of a cascade was written down */
+  void (*falls_due)(void *user, int64_t at);      /* a budget */
 };
 void overlay_watch(struct overlay *, const struct overlay_watch *);
 

@@ -100,7 +100,9 @@ void range_consider(struct overlay *o, struct range *r, struct slot *slot) {
 bool index_is_queue(enum index_id index) {
   return index == INDEX_execution_eligible || index == INDEX_execution_due ||
          index == INDEX_idempotency_expiry || index == INDEX_requirement_set_by_lane ||
-         index == INDEX_worker_expiry || index == INDEX_execution_blocked_by_route;
+         index == INDEX_worker_expiry || index == INDEX_execution_blocked_by_route ||
+         index == INDEX_budget_due || index == INDEX_budget_dedup_expiry ||
+         index == INDEX_budget_ledger_expiry || index == INDEX_execution_blocked;
 }
 
 static void row_unreadable(struct range *r, const struct ff_error *why) {

@@ -9,6 +9,7 @@
 
 int64_t tx_now(const struct tx *tx) { return tx->overlay->now; }
 const struct op_config *tx_config(const struct tx *tx) { return tx->overlay->config; }
+bool tx_one_domain(const struct tx *tx) { return tx->overlay->one_domain; }
 struct arena *tx_arena(struct tx *tx) { return tx->overlay->arena; }
 void tx_commit_on_error(struct tx *tx) { tx->commit_on_error = true; }
 void tx_valid_before(struct tx *tx, int64_t time) {
@@ -87,6 +88,11 @@ enum ff_rc tx_scan_next(struct tx_scan *scan, const void **record) {
   return FF_MISS;
 }
 
+void tx_scan_want(struct tx_scan *scan, uint32_t more) {
+  struct range *r = scan->range;
+  if (!r->complete && r->wanted < r->loaded + more) r->wanted = r->loaded + more;
+}
+
 /* ---- staging ---- */
 
 static struct slot *stage(struct tx *tx, enum record_kind kind, const void *record,
@@ -143,9 +149,9 @@ struct event *tx_append_event(struct tx *tx) {
 /* ---- taking over ---- */
 
 static uint16_t tag_find(struct overlay *o, struct overlay_tag tag) {
-  if (o->one_domain) tag = (struct overlay_tag){.global = false};
+  if (o->one_domain) tag = (struct overlay_tag){.family = RECORD_TAG_FP};
   for (uint32_t i = 0; i < o->tags.count; i++)
-    if (o->tags.items[i].tag.global == tag.global &&
+    if (o->tags.items[i].tag.family == tag.family &&
         o->tags.items[i].tag.partition == tag.partition)
       return (uint16_t)i;
   struct tag_state state = {tag, INT64_MAX};
@@ -155,10 +161,11 @@ static uint16_t tag_find(struct overlay *o, struct overlay_tag tag) {
 
 static struct overlay_tag tag_of(enum record_kind kind, const void *record) {
   const struct record_info *info = &record_infos[kind];
-  if (info->tag == RECORD_TAG_G) return (struct overlay_tag){.global = true};
+  if (info->tag == RECORD_TAG_G) return (struct overlay_tag){.family = RECORD_TAG_G};
   uint16_t partition;
   memcpy(&partition, (const uint8_t *)record + info->partition_offset, sizeof partition);
-  return (struct overlay_tag){.partition = partition};
+  enum record_tag family = info->tag == RECORD_TAG_LOG ? RECORD_TAG_FP : info->tag;
+  return (struct overlay_tag){family, partition};
 }
 
 static void take_slot(struct tx *tx, struct slot *s, uint16_t tag) {
@@ -187,6 +194,8 @@ static void take_slot(struct tx *tx, struct slot *s, uint16_t tag) {
   bool backlog =
       s->kind == RECORD_KIND_cascade_backlog || s->kind == RECORD_KIND_pending_cancel_group;
   if (backlog && after && o->watch) o->watch->left(o->watch->user);
+  if (s->kind == RECORD_KIND_budget && o->watch && after)
+    o->watch->falls_due(o->watch->user, ((const struct budget *)after)->next_due_at);
 }
 
 static void clear_staged(struct tx *tx) {

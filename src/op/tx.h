@@ -24,6 +24,7 @@
 struct op_config {
   enum ff_backend backend;
   uint32_t flow_partitions;                                   /* 256 */
+  uint32_t budget_partitions, quota_partitions;               /* 32 */
   uint64_t max_input_payload_bytes, max_result_payload_bytes; /* 16 MiB */
   uint32_t inline_bytes;         /* payloads and results up to this ride in the hot record (256) */
   int64_t retention_ms;          /* default retention (86,400,000) */
@@ -36,6 +37,8 @@ struct tx;
 
 int64_t tx_now(const struct tx *);
 const struct op_config *tx_config(const struct tx *);
+/* Whether one operation may write several tags (a composite's steps in one, 00 §3). */
+bool tx_one_domain(const struct tx *);
 /* Memory that lives until the reply has been copied out: results and everything staged records
  * point to. */
 struct arena *tx_arena(struct tx *);
@@ -87,6 +90,10 @@ enum ff_rc tx_scan_next(struct tx_scan *, const void **record) MUST_USE;
  * more. An operation about to hand up FF_MISS uses it to ask at once for what the others of its
  * batch will want next. */
 const void *tx_scan_next_loaded(struct tx_scan *);
+
+/* Asks for `more` beyond what is loaded: an operation about to hand up FF_MISS knows it will pass over
+ * many. */
+void tx_scan_want(struct tx_scan *, uint32_t more);
 
 /* ---- declaring: what can be read off the arguments, loaded before the first run ---- */
 struct declare;
@@ -142,6 +149,9 @@ TX_KIND(cascade_backlog)
 TX_KIND(pending_cancel_group)
 TX_KIND(cancel_backlog)
 TX_KIND(pending_cancel)
+TX_KIND(budget)
+TX_KIND(budget_dedup)
+TX_KIND(budget_ledger)
 #undef TX_KIND
 
 #endif

@@ -242,6 +242,8 @@ static const char *misfit(const struct execution *x) {
   bool active = x->lifecycle_phase == FF_lifecycle_phase_active;
   bool ended = x->lifecycle_phase == FF_lifecycle_phase_terminal;
   bool delayed = x->eligibility_state == FF_eligibility_state_not_eligible_until_time;
+  bool waits = x->eligibility_state == FF_eligibility_state_blocked_by_budget;
+  if (!waits && !uuid_is_nil(x->blocked_on)) return "blocked_on";
   if (active && uuid_is_nil(x->lease_id)) return "lease_id";
   if (active != (x->lease_expires_at != 0)) return "lease_expires_at";
   if (active != (x->lease_acquired_at != 0)) return "lease_acquired_at";

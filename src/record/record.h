@@ -76,7 +76,8 @@ enum record_kind {
 RECORD_KINDS(X)
 #undef X
 
-enum record_tag { RECORD_TAG_FP, RECORD_TAG_G, RECORD_TAG_LOG };
+/* LOG records go with the execution they are about. */
+enum record_tag { RECORD_TAG_FP, RECORD_TAG_B, RECORD_TAG_Q, RECORD_TAG_G, RECORD_TAG_LOG };
 
 struct record_info {
   const char *name;
@@ -85,7 +86,7 @@ struct record_info {
   enum record_tag tag;
   bool has_cold;
   const struct field *fields; /* keys first */
-  uint16_t partition_offset;  /* of `partition` for FP and LOG records */
+  uint16_t partition_offset;  /* of `partition`, for all but G records */
 };
 extern const struct record_info record_infos[RECORD_KIND_COUNT];
 

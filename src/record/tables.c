@@ -81,6 +81,9 @@
 #define F_pending_cancel_group(type, name, flags, words) POSITION(pending_cancel_group, name),
 #define F_cancel_backlog(type, name, flags, words) POSITION(cancel_backlog, name),
 #define F_pending_cancel(type, name, flags, words) POSITION(pending_cancel, name),
+#define F_budget(type, name, flags, words) POSITION(budget, name),
+#define F_budget_dedup(type, name, flags, words) POSITION(budget_dedup, name),
+#define F_budget_ledger(type, name, flags, words) POSITION(budget_ledger, name),
 #define F_event(type, name, flags, words) POSITION(event, name),
 #define X(kind, tag) enum { RECORD_##kind(F_##kind) FIELD_COUNT_##kind };
 RECORD_KINDS(X)
@@ -116,6 +119,9 @@ RECORD_KINDS(X)
 #define R_pending_cancel_group(...) ROW(pending_cancel_group, __VA_ARGS__)
 #define R_cancel_backlog(...) ROW(cancel_backlog, __VA_ARGS__)
 #define R_pending_cancel(...) ROW(pending_cancel, __VA_ARGS__)
+#define R_budget(...) ROW(budget, __VA_ARGS__)
+#define R_budget_dedup(...) ROW(budget_dedup, __VA_ARGS__)
+#define R_budget_ledger(...) ROW(budget_ledger, __VA_ARGS__)
 #define R_event(...) ROW(event, __VA_ARGS__)
 #define X(kind, tag) static const struct field fields_##kind[] = {RECORD_##kind(R_##kind)};
 RECORD_KINDS(X)
@@ -124,6 +130,8 @@ RECORD_KINDS(X)
 #define KEY_BIT(type, name, flags, words) +(((flags) & FIELD_KEY) ? 1 : 0)
 #define COLD_BIT(type, name, flags, words) | ((flags) & FIELD_COLD)
 #define PARTITION_FP(kind) offsetof(struct kind, partition)
+#define PARTITION_B(kind) offsetof(struct kind, partition)
+#define PARTITION_Q(kind) offsetof(struct kind, partition)
 #define PARTITION_LOG(kind) offsetof(struct kind, partition)
 #define PARTITION_G(kind) 0
 const struct record_info record_infos[RECORD_KIND_COUNT] = {

@@ -103,6 +103,18 @@ static void dump_index(struct dumper *d, enum index_id index, const void *from) 
   }
 }
 
+static void dump_budgets(struct dumper *d, uint32_t partitions) {
+  struct budget_dedup dedups;
+  record_init(RECORD_KIND_budget_dedup, &dedups);
+  for (uint32_t i = 0; i < partitions; i++) {
+    struct budget budgets = {.partition = (uint16_t)i};
+    struct budget_ledger ledgers = {.partition = (uint16_t)i};
+    dump_index(d, INDEX_budget_by_id, &budgets);
+    dump_index(d, INDEX_budget_ledger_by_id, &ledgers);
+  }
+  dump_index(d, INDEX_budget_dedup_expiry, &dedups);
+}
+
 void engine_dump(struct engine *e, struct buffer *out) {
   struct dumper d = {.out = out};
   struct ff_error error;
@@ -125,6 +137,7 @@ void engine_dump(struct engine *e, struct buffer *out) {
   dump_index(&d, INDEX_idempotency_expiry, &idempotency);
   dump_flows(&d);
   dump_index(&d, INDEX_event_by_id, &events);
+  dump_budgets(&d, engine_config(e)->budget_partitions);
   store->vtable->session_close(d.session);
   arena_fini(&d.arena);
 }

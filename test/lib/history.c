@@ -27,7 +27,7 @@ uint32_t history_dice(struct history *h, uint32_t bound) {
 static const struct draw_table *const tables[] = {&history_lifecycle_draws, &history_schedule_draws,
                                                   &history_stream_draws, &history_signal_draws,
                                                   &history_event_draws,     &history_worker_draws,
-                                                  &history_flow_draws};
+                                                  &history_flow_draws,      &history_budget_draws};
 
 /* The draw that is i-th of all; NULL behind the last. */
 static const struct draw *draw_at(uint32_t i) {

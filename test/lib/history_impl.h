@@ -107,7 +107,7 @@ struct draw_table {
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
     history_stream_draws, history_signal_draws, history_event_draws, history_worker_draws,
-    history_flow_draws;
+    history_flow_draws, history_budget_draws;
 
 /* ---- dice ---- */
 #define dice history_dice

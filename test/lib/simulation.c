@@ -60,6 +60,8 @@ static int64_t sim_clock(void *user) { return ((struct simulation *)user)->now; 
 static void open_world(struct simulation *s) {
   static const struct op_config config = {.backend = FF_backend_memory,
                                           .flow_partitions = 256,
+                                          .budget_partitions = 32,
+                                          .quota_partitions = 32,
                                           .inline_bytes = 256,
                                           .retention_ms = 86400000,
                                           .auto_reclaim_delay_ms = 5000,

@@ -171,6 +171,23 @@ static const struct rule rules[] = {
     {"key", TAG_KEY, 0, "app.k", 0},
     {"tags", TAGS, 0, NULL, 0},
     {"items", ITEMS, 0, NULL, 0},
+    {"budget_id", OWN_UUID, 0, BAD_BUDGET, 0},
+    {"scope_type", TEXT, 256, "team", 0},
+    {"scope_id", TEXT, 256, "red", 0},
+    {"enforcement_mode", TEXT, 256, NULL, 0},
+    {"on_hard_limit", TEXT, 256, NULL, 0},
+    {"on_soft_limit", TEXT, 256, NULL, 0},
+    {"reset_interval_ms", AT_MOST, INT64_MAX, NULL, 1000},
+    {"limits", LIMITS, 0, NULL, 0}, /* budget.ff */
+    {"custom", AMOUNTS, 0, NULL, 0},
+    {"deltas", AMOUNTS, 0, NULL, 0},
+    {"input_tokens", AT_MOST, INT64_MAX, NULL, 1},
+    {"output_tokens", AT_MOST, INT64_MAX, NULL, 1},
+    {"wall_ms", AT_MOST, INT64_MAX, NULL, 1},
+    {"dedup_key", TEXT, 512, NULL, 0},
+    {"record_spend.idempotency_key", TEXT, 512, NULL, 0},
+    {"reconcile_budget_counters.partition", CHOICE, 0, "{b:7}", 0},
+    {"reconcile_budget_counters.cursor", CHOICE, 0, NULL, 0},
     /* texts */
     {"namespace", TEXT, 256, NULL, 0},
     {"execution_kind", TEXT, 256, NULL, 0},
@@ -300,6 +317,10 @@ static const struct ff_waitpoint_specs good_specs = {&good_spec, 1};
 
 static const struct ff_graph_member good_member = {.name = {"a", 1}};
 static const struct ff_graph_members good_members = {&good_member, 1};
+static const struct ff_budget_limit good_limit = {{"tokens", 6}, 100, 50};
+static const struct ff_budget_limits good_limits = {&good_limit, 1};
+static const struct ff_budget_amount good_amount = {{"tokens", 6}, 1};
+static const struct ff_budget_amounts good_amounts = {&good_amount, 1};
 
 static void set_good(const struct bad_world *world, const struct ff_operation *op,
                      const struct ff_field *f, const struct rule *rule, void *at) {
@@ -309,6 +330,8 @@ static void set_good(const struct bad_world *world, const struct ff_operation *o
     case TAGS: *(struct ff_pairs *)at = (struct ff_pairs){good_tags, 1}; return;
     case ITEMS: set_list(world, op, f, at); return;
     case BINDINGS: *(struct ff_waitpoint_bindings *)at = good_bindings; return;
+    case LIMITS: *(struct ff_budget_limits *)at = good_limits; return;
+    case AMOUNTS: *(struct ff_budget_amounts *)at = good_amounts; return;
     case SPECS: *(struct ff_waitpoint_specs *)at = good_specs; return;
     case GRAPH: *(struct ff_graph_members *)at = good_members; return;
     default: break;

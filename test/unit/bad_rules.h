@@ -35,6 +35,8 @@ enum kind {
   BINDINGS, /* of waitpoints: suspend.ff */
   SPECS,    /* of the older form: suspend.ff */
   GRAPH,    /* members of a graph: flow_graph.ff */
+  LIMITS,   /* of budgets: budget.ff */
+  AMOUNTS,  /* charged: budget_charge.ff */
   TOKEN     /* a bad one is noted down (03 H-17): signal.ff */
 };
 struct rule {

@@ -13,6 +13,7 @@
 #define BAD_ID(n) "{fp:7}:" BAD_UUID(n)
 #define BAD_LEASED BAD_ID("01")
 #define BAD_FLOW "0f100000-0000-7000-8000-000000000070" /* of the same partition */
+#define BAD_BUDGET "0b100000-0000-7000-8000-000000000070"
 #define BAD_WAITING BAD_ID("02")
 
 /* Scanners off, a standing clock, a fixed seed, payloads of at most BAD_PAYLOAD_MAX. partitions 0 =

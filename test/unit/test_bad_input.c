@@ -507,6 +507,8 @@ static void attack_member(const struct attack *a) {
     case BINDINGS:
     case SPECS:
     case GRAPH:
+    case LIMITS:
+    case AMOUNTS:
     case TOKEN: break;
     case ANY: attack_any(a); break;
     case EXECUTION_ID: attack_execution_id(a); break;

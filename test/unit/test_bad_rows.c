@@ -109,6 +109,23 @@ static void join_flow(void) {
   MUST(apply_dependency_to_child, apply);
 }
 
+static void spend(void) {
+  static const struct ff_budget_limit limit = {{"tokens", 6}, 100, 50};
+  static const struct ff_budget_amount amount = {{"tokens", 6}, 1};
+  struct ff_create_budget_args budget = FF_ARGS(create_budget);
+  budget.budget_id = ff_text(BAD_BUDGET);
+  budget.scope_id = budget.scope_type = ff_text("s");
+  budget.reset_interval_ms = 1000;
+  budget.limits = (struct ff_budget_limits){&limit, 1};
+  MUST(create_budget, budget);
+  struct ff_record_spend_args spent = FF_ARGS(record_spend);
+  spent.budget_id = ff_text(BAD_BUDGET);
+  spent.execution_id = ff_text(BAD_LEASED);
+  spent.deltas = (struct ff_budget_amounts){&amount, 1};
+  spent.idempotency_key = ff_text("k");
+  MUST(record_spend, spent);
+}
+
 static void fill(void) {
   static const char retry[] =
       "{\"retry_policy\":{\"max_retries\":9,\"backoff\":{\"type\":\"fixed\",\"delay_ms\":0}}}";
@@ -145,6 +162,7 @@ static void fill(void) {
   MUST(deliver_signal, sent);
   suspend_one();
   join_flow();
+  spend();
   create(BAD_WAITING, "default", gpu);
   static const struct ff_str capabilities[] = {{"gpu", 3}};
   struct ff_issue_claim_grant_args grant = FF_ARGS(issue_claim_grant);
