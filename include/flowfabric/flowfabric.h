@@ -10,6 +10,8 @@
 #include "flowfabric/error.h"
 #include "flowfabric/events.h"
 #include "flowfabric/flow.h"
+#include "flowfabric/flow_cancel.h"
+#include "flowfabric/flow_read.h"
 #include "flowfabric/handle.h"
 #include "flowfabric/lifecycle.h"
 #include "flowfabric/read.h"

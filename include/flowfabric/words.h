@@ -68,6 +68,8 @@ extern "C" {
 /* Flows (04): the stored state of a flow and the one it shows; how it was cancelled, weakest first. */
 #define FF_WORDS_flow_state(X) X(open) X(cancelled)
 #define FF_WORDS_flow_public_state(X) X(none) X(open) X(running) X(blocked) X(completed) X(failed) X(cancelled)
+#define FF_WORDS_flow_status(X) X(unknown) X(active) X(completed) X(failed) X(cancelled)
+#define FF_WORDS_flow_wait(X) X(no_wait) X(wait_timeout) X(wait_indefinite)
 #define FF_WORDS_flow_cancel_policy(X) X(none) X(flow_only) X(cancel_pending) X(cancel_all)
 /* Dependencies: what an edge needs and how it ended; when a group of edges is satisfied, what becomes of the upstreams
  * it no longer needs, and how the group stands. */
@@ -97,7 +99,8 @@ extern "C" {
   X(suspended) X(accepted) X(closed) X(already_closed) X(seeded) X(already_seeded) X(rotated) X(noop) X(resumed)   \
   X(refreshed) X(not_registered) X(marked)                                                                         \
   X(added) X(already_member) X(staged) X(already_applied) X(satisfied) X(impossible) X(already_resolved)           \
-  X(sremmed_stale) X(completed_drain) X(no_op)  X(soft_breach) X(hard_breach) X(reset)
+  X(sremmed_stale) X(completed_drain) X(no_op) X(soft_breach) X(hard_breach) X(reset)                               \
+  X(cancellation_scheduled) X(partially_cancelled)
 
 #define FF_WORD_ENUMS(X) \
   X(lifecycle_phase) \
@@ -131,6 +134,8 @@ extern "C" {
   X(worker_event) \
   X(flow_state) \
   X(flow_public_state) \
+  X(flow_status) \
+  X(flow_wait) \
   X(flow_cancel_policy) \
   X(dependency_kind) \
   X(satisfaction_condition) \
@@ -139,7 +144,8 @@ extern "C" {
   X(edge_policy) \
   X(on_satisfied) \
   X(edge_group_state) \
-  X(flow_eligibility) X(sibling_cancel_reason) \
+  X(flow_eligibility) \
+  X(sibling_cancel_reason) \
   X(why_reason) \
   X(outcome)
 
@@ -175,6 +181,8 @@ extern "C" {
 #define FF_WORD_VALUE_worker_event(w) FF_worker_event_##w,
 #define FF_WORD_VALUE_flow_state(w) FF_flow_state_##w,
 #define FF_WORD_VALUE_flow_public_state(w) FF_flow_public_state_##w,
+#define FF_WORD_VALUE_flow_status(w) FF_flow_status_##w,
+#define FF_WORD_VALUE_flow_wait(w) FF_flow_wait_##w,
 #define FF_WORD_VALUE_flow_cancel_policy(w) FF_flow_cancel_policy_##w,
 #define FF_WORD_VALUE_dependency_kind(w) FF_dependency_kind_##w,
 #define FF_WORD_VALUE_satisfaction_condition(w) FF_satisfaction_condition_##w,

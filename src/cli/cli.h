@@ -79,7 +79,8 @@ extern const struct cli_option cli_global_options[];
 
 extern const struct cli_verb cli_verb_submit, cli_verb_get, cli_verb_list, cli_verb_events,
     cli_verb_wait, cli_verb_result, cli_verb_attempts, cli_verb_cancel, cli_verb_replay,
-    cli_verb_lanes, cli_verb_workers, cli_verb_run, cli_verb_doctor, cli_verb_bench, cli_verb_ops,
+    cli_verb_lanes, cli_verb_workers, cli_verb_flow, cli_verb_run, cli_verb_doctor, cli_verb_bench,
+    cli_verb_ops,
     cli_verb_call,
     cli_verb_version, cli_verb_help, cli_verb_completion, cli_verb_suspended, cli_verb_signal,
     cli_verb_approve, cli_verb_token, cli_verb_secret, cli_verb_tail, cli_verb_summary,

@@ -152,9 +152,11 @@ enum ff_rc run_scanner_run(struct engine *e, const void *args, void *result,
   if (!all && which < 0)
     return error_field(error, FF_CODE_invalid_input, "name", "unknown scanner \"" TEXT_FMT "\"",
                        TEXT_ARG(a->name));
-  bool unblock = which == SCANNER_UNBLOCK;
+  bool unblock = which == SCANNER_UNBLOCK, cancels = which == SCANNER_CANCELS;
   bool sweep = which >= SCANNER_DEDUP && which <= SCANNER_WORKERS;
-  if (all || (!sweep && !unblock)) out->processed += scan_due(e, store_now(e), &out->errors);
+  bool due = !unblock && !cancels && !sweep;
+  if (all || due) out->processed += scan_due(e, store_now(e), &out->errors);
+  if (all || cancels) out->processed += scan_cancels(e, store_now(e), &out->errors);
   if (all || unblock) out->processed += scan_unblock(e, store_now(e), &out->errors);
   if (all || sweep) out->processed += scan_sweep(e, store_now(e), &out->errors);
   return FF_OK;

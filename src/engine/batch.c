@@ -300,6 +300,12 @@ static void collect_watchers(struct batch *b, const struct store_write *w) {
     const struct stream *s = w->record;
     struct exec_id id = {s->partition, s->execution_id};
     watches_take(e, id, WATCH_STREAM, &b->watchers);
+  } else if (w->record_kind == RECORD_KIND_flow) {
+    const struct flow *f = w->record;
+    watches_take(e, (struct exec_id){f->partition, f->flow_id}, WATCH_STATE, &b->watchers);
+  } else if (w->record_kind == RECORD_KIND_cancel_backlog) {
+    const struct cancel_backlog *f = w->record;
+    watches_take(e, (struct exec_id){f->partition, f->flow_id}, WATCH_STATE, &b->watchers);
   }
 }
 

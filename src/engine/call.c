@@ -62,8 +62,12 @@ static bool may_park(struct engine *e, const struct call *call) {
  * that nobody may be let go before all of them are made. */
 void call_conclude(struct engine *e, struct call *call, struct arena *arena) {
   const struct composite *c = &composites[call->op];
-  if (call->internal) return;
   struct request *last = &call->requests[call->request_count - 1];
+  if (call->internal) {
+    if (call->out && last->rc == FF_OK)
+      memcpy(call->out, last->result, op_infos[last->op].result_size);
+    return;
+  }
   void *view = last->result;
   call->rc = FF_OK;
   if (c->finish) {

@@ -535,6 +535,8 @@ const struct composite composites[OP_COUNT] = {
     [OP_fail_many] = {.build = build_fail_many, .finish = finish_fail_many},
     [OP_deliver_signals] = {.build = build_deliver_signals, .finish = finish_deliver_signals},
     [OP_trim_retention] = {.direct = trim_retention_run},
+    [OP_cancel_flow] = {.direct = cancel_flow_run},
+    [OP_cancel_flow_header] = {.direct = cancel_flow_header_run},
     [OP_capabilities] = {.direct = capabilities_run},
     [OP_prepare] = {.direct = prepare_run},
     [OP_read_config] = {.direct = read_config_run},

@@ -308,6 +308,7 @@ static enum ff_rc engine_boot(struct engine *e, struct ff_str url, struct ff_err
   atomic_store(&e->next_due, 0);
   atomic_store(&e->next_unblock, 0);
   atomic_store(&e->flow_work, !e->options.open.no_scanners);
+  atomic_store(&e->next_cancel, 0);
   e->next_sweep = store_now(e) + 60000;
   return e->options.manual ? FF_OK : service_start(e, error);
 }
@@ -622,5 +623,8 @@ bool engine_step(struct engine *e, int64_t now) {
   if (e->options.open.no_scanners)
     return atomic_load(&e->flow_work) && scan_flow_work(e, store_now(e), &errors) > 0;
   if (scan_next(e) <= now && scan_due(e, now, &errors)) return true;
+  if (atomic_load(&e->next_cancel) <= now &&
+      (scan_cancels(e, now, &errors) || atomic_load(&e->next_cancel) <= now))
+    return true;
   return atomic_load(&e->next_unblock) <= now && scan_unblock(e, now, &errors) > 0;
 }

@@ -81,7 +81,8 @@ struct call {
   bool missed;                 /* in the pass under way: its later requests run dry */
   bool polled;                 /* tries for all parked claims like it */
   bool parks;                  /* concluded: it found nothing and goes on waiting */
-  bool internal; /* of the engine's own: not refused while closing, no answer is made */
+  bool internal; /* of the engine's own: not refused while closing, no answer is made but the last
+                    request's result at `out`, if set, whose texts are gone */
   bool chained;  /* a failed request fails the following ones */
   bool alone;    /* its batch met a row that cannot be read: shares the next one with nobody */
   _Atomic enum call_state state;
@@ -166,6 +167,13 @@ struct unblock_position {
   struct exec_id execution;
 };
 
+/* Flows this engine has cancelled itself and drains at once, whatever their due time (04 FB-4). */
+#define OWN_CANCELS 64
+struct own_cancel {
+  uint16_t partition;
+  struct uuid flow_id, after;
+};
+
 struct lane_key;
 #define LANE_BUCKETS 256
 #define WATCH_BUCKETS 256
@@ -223,6 +231,10 @@ struct engine {
   struct unblock_position unblock_at;
   _Atomic bool flow_work; /* a commit has left some, or may have before this engine was opened */
   struct execution unblock_cursor; /* the same among those who wait for a budget; blocked_on nil = start */
+  _Atomic int64_t next_cancel;
+  struct own_cancel own_cancels[OWN_CANCELS]; /* lock */
+  uint32_t own_cancel_count;
+  bool cancels_started; /* what could not be read was tried since the start */
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
@@ -365,6 +377,7 @@ enum scanner_id {
   SCANNER_WORKERS,
   SCANNER_UNBLOCK,
   SCANNER_BUDGET_RESET,
+  SCANNER_CANCELS,
   SCANNER_COUNT
 };
 /* Applies everything that is due at now, bounded; answers how much. */
@@ -420,6 +433,15 @@ enum ff_rc run_scanner_run(struct engine *, const void *args, void *result,
                            struct ff_error *) MUST_USE;
 enum ff_rc engine_stats_run(struct engine *, const void *args, void *result,
                             struct ff_error *) MUST_USE;
+
+/* ---- cancel_flow.c ---- */
+enum ff_rc cancel_flow_run(struct engine *, const void *args, void *result,
+                           struct ff_error *) MUST_USE;
+enum ff_rc cancel_flow_header_run(struct engine *, const void *args, void *result,
+                                  struct ff_error *) MUST_USE;
+/* Cancels more members of flows that owe them: a transaction each; answers how many it ended. */
+uint32_t scan_cancels(struct engine *, int64_t now, uint32_t *errors);
+void cancels_hint(struct engine *, int64_t at);
 
 /* ---- secret.c ---- */
 /* The key store of waitpoint tokens gets its first secret, unless it has one (03 K-10, K-11). */

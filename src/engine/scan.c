@@ -16,11 +16,11 @@ const char *const scanner_names[SCANNER_COUNT] = {
     "auto_reclaim",       "suspension_timeout", "pending_wp_expiry", "retention_trimmer",
     "dependency_reconciler", "edge_cancel_dispatcher",
     "dedup_sweep",        "outbox_trimmer",    "worker_registry_ttl_sweep", "unblock",
-    "budget_reset"};
+    "budget_reset",       "cancel_reconciler"};
 /* Fallbacks (00 §4): due work is applied when it falls due, whatever these say. */
 const uint32_t scanner_intervals_ms[SCANNER_COUNT] = {750,  1500,  2000,  5000, 1000,  2000, 5000,
                                                       60000, 15000, 1000, 60000, 60000, 60000,
-                                                      5000,  15000};
+                                                      5000,  15000, 15000};
 static_assert(SCANNER_COUNT <= SCANNERS_MAX, "each has its figures");
 
 static enum scanner_id scanner_of(enum due_kind kind) {

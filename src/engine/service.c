@@ -65,8 +65,8 @@ static int64_t sleep_ms(struct engine *e, int64_t now) {
   if (!e->options.open.no_scanners) {
     if (scan_next(e) != INT64_MAX) left = min64(left, scan_next(e) - now);
     left = min64(left, e->next_sweep - now);
-    int64_t unblock = atomic_load(&e->next_unblock);
-    if (unblock != INT64_MAX) left = min64(left, unblock - now);
+    int64_t others = min64(atomic_load(&e->next_unblock), atomic_load(&e->next_cancel));
+    if (others != INT64_MAX) left = min64(left, others - now);
   } else if (atomic_load(&e->flow_work)) {
     left = 0;
   }
@@ -100,6 +100,7 @@ static void due_work(struct engine *e) {
     return;
   }
   if (scan_next(e) <= now) scan_due(e, now, &errors);
+  if (atomic_load(&e->next_cancel) <= now) scan_cancels(e, now, &errors);
   if (atomic_load(&e->next_unblock) <= now) scan_unblock(e, now, &errors);
   if (e->next_sweep <= now) {
     bool more = scan_sweep(e, now, &errors) >= SWEEP_BATCH && !errors;

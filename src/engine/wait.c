@@ -156,9 +156,11 @@ int64_t parked_deadline(const struct engine *e) {
 
 #define WAIT_MAX_MS 3600000
 #define TAIL_MAX_MS 30000
+#define CANCEL_WAIT_MAX_MS 300000
 
 bool op_watches(enum op_id op) {
-  return op == OP_wait_execution || op == OP_tail_stream || op_is_feed(op);
+  return op == OP_wait_execution || op == OP_tail_stream ||
+         op == OP_wait_for_flow_cancellation || op_is_feed(op);
 }
 
 static enum ff_rc wait_time(struct engine *e, struct call *call, const char *field, uint64_t ms,
@@ -173,6 +175,14 @@ static enum ff_rc wait_time(struct engine *e, struct call *call, const char *fie
 enum ff_rc wait_arguments(struct engine *e, struct call *call, struct ff_error *error) {
   struct ff_str id;
   if (op_is_feed(call->op)) return subscribe_begin(e, call, error);
+  if (call->op == OP_wait_for_flow_cancellation) {
+    const struct ff_wait_for_flow_cancellation_args *args = call->args;
+    TRY(wait_time(e, call, "timeout_ms", args->timeout_ms, CANCEL_WAIT_MAX_MS, error));
+    TRY(own_uuid_parse(args->flow_id, "flow_id", &call->watched.uuid, error));
+    call->watched.partition =
+        partition_of_uuid(call->watched.uuid, e->config.flow_partitions);
+    return FF_OK;
+  }
   if (call->op == OP_tail_stream) {
     const struct ff_tail_stream_args *args = call->args;
     id = args->execution_id;
@@ -211,11 +221,21 @@ static enum ff_rc look_at_stream(struct engine *e, struct call *call, bool *over
   return FF_OK;
 }
 
+/* 04 FX-20 */
+static enum ff_rc look_at_cancel(struct engine *e, struct call *call, bool *over,
+                                 struct ff_error *error) {
+  struct ff_wait_for_flow_cancellation_result *out = call->out;
+  TRY(read_call(e, OP_wait_for_flow_cancellation, call->args, out, error));
+  *over = out->outcome == FF_outcome_ok;
+  return FF_OK;
+}
+
 /* Reads what is there into the call's result, which stands as long as the wait is not over. */
 enum ff_rc wait_look(struct engine *e, struct call *call, bool *over, struct ff_error *error) {
   values_free(*(struct ff_memory **)call->out);
   memset(call->out, 0, op_infos[call->op].result_size);
   if (op_is_feed(call->op)) return subscribe_look(e, call, over, error);
+  if (call->op == OP_wait_for_flow_cancellation) return look_at_cancel(e, call, over, error);
   return call->op == OP_tail_stream ? look_at_stream(e, call, over, error)
                                     : look_at_state(e, call, over, error);
 }

@@ -2,6 +2,7 @@
  * auto_reclaim: a lease that stays lost returns its execution to the queue, where the next claim
  * makes an attempt of type reclaim (02 §12.4, 01 PO-16).
  */
+#include "op/flow_cancel.h"
 #include "op/reclaim.h"
 
 #include "flowfabric/lifecycle.h"
@@ -48,6 +49,13 @@ static enum ff_rc auto_run(struct tx *tx, const void *args, const void *prep, vo
     x = tx_edit_execution(tx, read);
     lease_mark_expired(tx, x);
     read = x;
+  }
+  bool cancelled = false; /* 04 FX-16, also of one that was marked by a call of its worker */
+  TRY(flow_cancel_deserted(tx, tx_edit_execution(tx, read), &cancelled));
+  if (cancelled) {
+    result->outcome = FF_outcome_not_reclaimable;
+    result->detail = TEXT_LIT("flow_cancelled");
+    return FF_OK;
   }
   int64_t due_at = execution_auto_reclaim_at(read, tx_config(tx));
   result->outcome = FF_outcome_not_due;

@@ -27,8 +27,8 @@ static struct event *cancel_attempt(struct tx *tx, struct execution *x, struct f
   return event;
 }
 
-static enum ff_rc cancel_now(struct tx *tx, const struct execution *read, struct ff_str reason,
-                             struct ff_str cancelled_by, enum ff_revoked_by by) {
+enum ff_rc execution_cancel(struct tx *tx, const struct execution *read, struct ff_str reason,
+                            struct ff_str cancelled_by, enum ff_revoked_by by) {
   struct execution *x = tx_edit_execution(tx, read);
   struct event *event = cancel_attempt(tx, x, reason, cancelled_by, by);
   return execution_terminate(tx, x, FF_terminal_outcome_cancelled,
@@ -64,7 +64,7 @@ static enum ff_rc cancel_run(struct tx *tx, const void *args, const void *prep, 
   TRY(execution_load(tx, handle->execution, &x, e));
   if (!receipt_match(x, &fence, FF_receipt_op_cancel, &repeated)) {
     TRY(fence_check(tx, x, &fence, FENCE_FULL, e));
-    TRY(cancel_now(tx, x, a->reason, TEXT_LIT("worker"), FF_revoked_by_backend));
+    TRY(execution_cancel(tx, x, a->reason, TEXT_LIT("worker"), FF_revoked_by_backend));
   }
   result->outcome = FF_outcome_cancelled;
   return FF_OK;
@@ -117,7 +117,7 @@ static enum ff_rc cancel_execution_run(struct tx *tx, const void *args, const vo
   TRY(execution_load(tx, id, &x, e));
   if (x->lifecycle_phase != FF_lifecycle_phase_terminal) {
     if (!privileged) TRY(check_holder(tx, a, x, e));
-    TRY(cancel_now(tx, x, a->reason, source,
+    TRY(execution_cancel(tx, x, a->reason, source,
                    privileged ? FF_revoked_by_operator : FF_revoked_by_backend));
   } else if (x->terminal_outcome != FF_terminal_outcome_cancelled) {
     return execution_not_active(x, e);

@@ -7,6 +7,8 @@
  */
 #include "op/candidates.h"
 
+#include "op/flow_cancel.h"
+
 enum {
   SETS_EXPECTED = 1024, /* a limit, not a cost: a lane has a handful of distinct sets */
   SETS_MAX = 4096,      /* beyond that, sets in byte order are not looked at: bounds the rounds */
@@ -94,7 +96,14 @@ enum ff_rc candidates_open_all(struct tx *tx, struct ff_str lane_id, uint32_t ex
 
 /* ---- the merge ---- */
 
-/* Makes head->next the first ungranted one, or ends the head. */
+/* 04 FX-15. What is not loaded yet counts as good: candidate_load asks for it. */
+static bool refused(const struct candidates *c, const struct execution *x) {
+  bool is = false;
+  bool resumes = x->attempt_state == FF_attempt_state_attempt_interrupted;
+  return flow_refuses(c->tx, x, resumes, &is) == FF_OK && is;
+}
+
+/* Makes head->next the first one that may be taken, or ends the head. */
 static enum ff_rc head_fill(struct candidates *c, struct candidate_head *head) {
   int64_t now = tx_now(c->tx);
   while (!head->next && !head->ended) {
@@ -103,7 +112,7 @@ static enum ff_rc head_fill(struct candidates *c, struct candidate_head *head) {
     const struct execution *x = record;
     if (!x)
       head->ended = true;
-    else if (x->grant_expires_at <= now)
+    else if (x->grant_expires_at <= now && !refused(c, x))
       head->next = x;
     else if (++head->passed >= PASSED_MAX)
       head->ended = true;
@@ -150,9 +159,12 @@ enum ff_rc candidate_load(struct tx *tx, const struct execution *x, bool payload
   const struct payload *ignored_payload = NULL;
   const struct grant *ignored_grant = NULL;
   enum ff_rc first = FF_OK, second = FF_OK;
+  bool ignored_refusal = false;
   if (payload && execution_has_payload_record(x))
     first = tx_get_payload(tx, EXECUTION_KEY(payload, id), &ignored_payload);
   if (x->grant_expires_at) second = tx_get_grant(tx, EXECUTION_KEY(grant, id), &ignored_grant);
+  enum ff_rc flow = flow_refuses(tx, x, false, &ignored_refusal);
+  if (second == FF_OK || (second == FF_MISS && flow != FF_OK)) second = flow;
   return second == FF_UNREADABLE || first == FF_OK ? second : first;
 }
 

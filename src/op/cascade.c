@@ -5,6 +5,7 @@
  * What acting reads has been asked for by cascade_plan.c. Iterative: depth costs nothing.
  */
 #include "op/cascade_impl.h"
+#include "op/flow_cancel.h"
 
 enum ff_rc cascade_open(struct cascade *c, struct tx *tx, struct flow_id id) {
   *c = (struct cascade){.tx = tx, .id = id, .steps = tx_config(tx)->cascade_steps};
@@ -106,8 +107,10 @@ static bool left_alone(const struct cascade *c, const struct execution *x) {
 static enum ff_rc skip(struct cascade *c, const struct execution *read) {
   if (read->lifecycle_phase == FF_lifecycle_phase_terminal || left_alone(c, read)) return FF_OK;
   struct execution *x = tx_edit_execution(c->tx, read);
-  TRY(dependency_skip(c->tx, x));
   if (c->steps) c->steps--;
+  if (flow_cancels(c->flow, read)) /* 04 FX-6 */
+    return cascade_cancel(c, x, flow_cancel_reason(c->flow), TEXT_LIT("cancel_flow"), false);
+  TRY(dependency_skip(c->tx, x));
   return forced(c, x, false);
 }
 

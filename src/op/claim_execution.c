@@ -6,6 +6,7 @@
  * claim does to the execution is lease.c's; here are only the checks, in the order of the rules.
  */
 #include "flowfabric/lifecycle.h"
+#include "op/flow_cancel.h"
 #include "op/grant.h"
 #include "op/reclaim.h"
 
@@ -65,6 +66,14 @@ static enum ff_rc check_fresh(const struct execution *x, struct ff_error *e) {
   return FF_OK;
 }
 
+/* 04 FX-15: a member of a cancelled flow begins no attempt. */
+static enum ff_rc check_flow(struct tx *tx, const struct execution *x, bool resumes,
+                             struct ff_error *e) {
+  bool refused = false;
+  TRY(flow_refuses(tx, x, resumes, &refused));
+  return refused ? error_set(e, FF_CODE_execution_not_leaseable, "its flow is cancelled") : FF_OK;
+}
+
 /* L-85, its middle part. */
 static enum ff_rc check_resumable(const struct execution *x, struct ff_error *e) {
   if (x->lifecycle_phase != FF_lifecycle_phase_runnable)
@@ -117,6 +126,7 @@ static enum ff_rc claim_run(struct tx *tx, const void *args, const void *prep, v
   TRY(execution_load(tx, p->id, &x, e));
   if (!won_before(x, tx_now(tx), p->lease_id, p->attempt_id, a->worker_id)) {
     TRY(check_fresh(x, e));
+    TRY(check_flow(tx, x, false, e));
     TRY(check_grant(tx, x, a->lane_id, a->worker_id, e));
     struct execution *claimed = tx_edit_execution(tx, x);
     TRY(grant_drop(tx, claimed));
@@ -170,6 +180,7 @@ static enum ff_rc resumed_run(struct tx *tx, const void *args, const void *prep,
   TRY(execution_load(tx, p->id, &x, e));
   if (!won_before(x, tx_now(tx), p->lease_id, p->attempt_id, a->worker_id)) {
     TRY(check_resumable(x, e));
+    TRY(check_flow(tx, x, true, e));
     TRY(check_grant(tx, x, a->lane_id, a->worker_id, e));
     struct resumed_claim claim = {.lease = {.lease_id = p->lease_id,
                                             .worker_id = a->worker_id,
@@ -208,7 +219,10 @@ static enum ff_rc resume_by_token(struct tx *tx, const struct ff_claim_from_resu
                                   struct ff_claim_from_resume_grant_result *r,
                                   struct ff_error *e) {
   r->outcome = FF_outcome_none;
+  bool refused = false;
   if (!x || check_resumable(x, NULL) != FF_OK) return FF_OK;
+  TRY(flow_refuses(tx, x, true, &refused));
+  if (refused) return FF_OK;
   TRY(check_grant(tx, x, a->lane_id, a->worker_id, e));
   struct resumed_claim claim = {.lease = {.lease_id = tx_mint_uuid(tx),
                                           .worker_id = a->worker_id,
@@ -330,6 +344,7 @@ static enum ff_rc operator_run(struct tx *tx, const void *args, const void *prep
   const struct execution *read = NULL;
   TRY(execution_load(tx, p->id, &read, e));
   TRY(check_operator_claim(tx, read, a->lane_id, e));
+  TRY(check_flow(tx, read, read->attempt_state == FF_attempt_state_attempt_interrupted, e));
   struct execution *x = tx_edit_execution(tx, read);
   TRY(grant_drop(tx, x));
   struct lease_grant lease = {.lease_id = tx_mint_uuid(tx),

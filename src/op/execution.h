@@ -159,6 +159,9 @@ enum ff_rc execution_want_end(struct tx *, const struct execution *) MUST_USE;
 /* L-128 from any non-terminal phase, likewise alone (cancel.c). */
 enum ff_rc execution_cancel_alone(struct tx *, struct execution *, struct ff_str reason,
                                   struct ff_str cancelled_by, enum ff_revoked_by) MUST_USE;
+/* Ends an execution cancelled, in any phase but the last (L-128); in cancel.c. */
+enum ff_rc execution_cancel(struct tx *, const struct execution *read, struct ff_str reason,
+                            struct ff_str cancelled_by, enum ff_revoked_by) MUST_USE;
 /* Marks a due lease expired (L-64): vector, lease_expired_at, event expired. */
 void lease_mark_expired(struct tx *, struct execution *);
 /* Takes the lease away (L-132): vector, lease_revoked_at, reason, event revoked. */

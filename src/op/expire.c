@@ -6,6 +6,7 @@
  * at any time.
  */
 #include "op/execution.h"
+#include "op/flow_cancel.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -49,9 +50,11 @@ static enum ff_rc mark_run(struct tx *tx, const void *args, const void *prep, vo
   result->reason = unmarkable(tx, x);
   result->outcome = FF_outcome_already_satisfied;
   if (text_present(result->reason)) return FF_OK;
-  lease_mark_expired(tx, tx_edit_execution(tx, x));
+  struct execution *marked = tx_edit_execution(tx, x);
+  bool cancelled;
+  lease_mark_expired(tx, marked);
   result->outcome = FF_outcome_marked_expired;
-  return FF_OK;
+  return flow_cancel_deserted(tx, marked, &cancelled); /* 04 FX-16 */
 }
 
 const struct op_code op_code_mark_lease_expired_if_due = {sizeof(struct exec_id), mark_prepare,
@@ -106,7 +109,9 @@ static enum ff_rc time_out(struct tx *tx, const struct execution *read,
   struct retry_policy retry;
   TRY(execution_retry_policy(tx, read, &retry, e));
   struct execution *x = tx_edit_execution(tx, read);
-  if (!retry_decide(&retry, FF_failure_class_timeout, reason, x->retry_count))
+  bool ends = !retry_decide(&retry, FF_failure_class_timeout, reason, x->retry_count);
+  if (!ends) TRY(flow_refuses(tx, x, false, &ends)); /* 04 FX-16 */
+  if (ends)
     return expire_now(tx, x, reason, released, reason);
   TRY(grant_drop(tx, x));
   end_expired(tx, x, reason, reason);

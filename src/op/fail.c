@@ -6,6 +6,7 @@
  * form its argument.
  */
 #include "op/execution.h"
+#include "op/flow_cancel.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -29,7 +30,9 @@ static enum ff_rc fail_now(struct tx *tx, const struct execution *read, const st
   attempt_end(tx, x, FF_attempt_lifecycle_ended_failure, f->reason, f->category);
   x->failure_reason = f->reason;
   x->failure_category = f->category;
-  if (retry_decide(f->retry, f->class_, f->category, x->retry_count)) {
+  bool ends = !retry_decide(f->retry, f->class_, f->category, x->retry_count);
+  if (!ends) TRY(flow_refuses(tx, x, false, &ends)); /* 04 FX-16 */
+  if (!ends) {
     int64_t delay_ms = retry_backoff_ms(tx, f->retry, x->retry_count);
     execution_schedule_retry(tx, x, f->reason, delay_ms, f->next_attempt_policy_json,
                              TEXT_LIT("failed_retry_scheduled"), f->by);

@@ -9,6 +9,7 @@
 
 #include "flowfabric/schedule.h"
 #include "op/candidates.h"
+#include "op/flow_cancel.h"
 
 enum {
   HASH_MAX_BYTES = 256,
@@ -107,6 +108,9 @@ static enum ff_rc check_grantable(struct tx *tx, const struct execution *x, stru
   if (x->lifecycle_phase != FF_lifecycle_phase_runnable ||
       x->eligibility_state != FF_eligibility_state_eligible_now)
     return error_set(e, FF_CODE_execution_not_eligible, NULL);
+  bool resumes = x->attempt_state == FF_attempt_state_attempt_interrupted, refused = false;
+  TRY(flow_refuses(tx, x, resumes, &refused)); /* 04 FX-15 */
+  if (refused) return error_set(e, FF_CODE_execution_not_eligible, "its flow is cancelled");
   if (grant_is_live(x, tx_now(tx))) return error_set(e, FF_CODE_grant_already_exists, NULL);
   if (!text_equal(x->lane_id, lane_id))
     return error_field(e, FF_CODE_execution_not_in_eligible_set, "lane_id", NULL);
@@ -241,13 +245,16 @@ static enum ff_rc scan_run(struct tx *tx, const void *args, const void *prep, vo
   TRY(candidates_open_all(tx, a->lane_id, p->expect, &walk));
   struct ff_execution_ref *refs = ARENA_ARRAY(tx_arena(tx), struct ff_execution_ref, p->limit);
   size_t count = 0;
+  bool missed = false;
   for (uint32_t seen = 0; count < p->limit && seen < SCAN_EXAMINED_MAX; seen++) {
     const struct execution *x = NULL;
     TRY(candidates_next(&walk, &x));
     if (!x) break;
     if (p->one_partition && x->partition != p->partition) continue;
+    if (candidate_load(tx, x, false) == FF_MISS) missed = true;
     exec_id_format(execution_id_of(x), &refs[count++].execution_id);
   }
+  if (missed) return FF_MISS;
   r->executions = (struct ff_execution_refs){refs, count};
   return FF_OK;
 }

@@ -166,6 +166,56 @@ struct list_routable_result {
   uint32_t seen; /* looked at; limit = there may be more */
   const struct execution *last;
 };
+struct flip_flow_args {
+  uint32_t size;
+  struct ff_str flow_id, reason, cancellation_policy;
+};
+struct flip_flow_result {
+  struct ff_memory *memory;
+  uint8_t outcome; /* cancelled, already_terminal */
+  uint8_t cancellation_policy; /* as stored now */
+  struct ff_str cancel_reason; /* of already_terminal */
+  bool owes;
+};
+struct drain_flow_args {
+  uint32_t size;
+  uint16_t partition;
+  struct uuid flow_id;
+  struct uuid after;   /* where the walk is believed to be: loads less */
+  bool unreadable_too; /* also when only those are left that could not be read */
+};
+struct drain_flow_result {
+  struct ff_memory *memory;
+  uint32_t count; /* cancelled */
+  bool more;
+  struct uuid last;
+};
+struct owing_flow {
+  uint16_t partition;
+  struct uuid flow_id;
+  int64_t due_at;
+  bool only_unreadable;
+};
+struct list_owing_flows_args {
+  uint32_t size;
+  uint32_t limit;
+  const struct owing_flow *after; /* NULL = from the first */
+};
+struct list_owing_flows_result {
+  struct ff_memory *memory;
+  const struct owing_flow *items; /* by due time; tx arena */
+  uint32_t count;
+};
+struct list_failed_members_args {
+  uint32_t size;
+  uint16_t partition;
+  struct uuid flow_id;
+  uint32_t limit;
+};
+struct list_failed_members_result {
+  struct ff_memory *memory;
+  struct ff_execution_refs members; /* tx arena */
+};
 /* What falls due at execution.next_due_at (see execution_due_kind in op/execution.h). */
 enum due_kind {
   DUE_NONE,

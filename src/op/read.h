@@ -41,6 +41,10 @@ enum ff_rc read_page_view(const struct read_page *, struct arena *, struct ff_ex
 enum ff_rc tag_key_check(struct ff_str key, struct ff_error *) MUST_USE;
 /* The detail of such an error: printable, shortened. */
 void tag_key_quote(struct ff_str key, char out[128]);
+/* Merges `set` into `old`; a later one of the same key wins. invalid_input when they become too many. */
+enum ff_rc tags_merge(struct arena *, struct ff_pairs old, struct ff_pairs set,
+                      struct ff_str *encoded, struct ff_pairs *merged, struct ff_error *) MUST_USE;
+enum ff_rc tags_check_total(struct ff_pairs, struct ff_error *) MUST_USE;
 #define TAG_KEY_MAX_BYTES 256
 #define TAGS_TOTAL_MAX_BYTES (16 * 1024)
 

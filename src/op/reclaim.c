@@ -3,6 +3,7 @@
  * a granted worker, or fails when that has happened too often (02 §12.1-§12.3). auto_reclaim has
  * its own file.
  */
+#include "op/flow_cancel.h"
 #include "op/reclaim.h"
 
 #include "flowfabric/lifecycle.h"
@@ -162,6 +163,9 @@ enum ff_rc lease_reclaim_body(struct tx *tx, const struct execution *read,
   if (!lease_is_lost(read)) return not_reclaimable(answer, unreclaimable_state(read));
   TRY(lane_is_disabled(tx, read, &disabled));
   if (disabled) return not_reclaimable(answer, TEXT_LIT("lane_disabled"));
+  bool refused = false;
+  TRY(flow_refuses(tx, read, false, &refused)); /* 04 FX-15 */
+  if (refused) return not_reclaimable(answer, TEXT_LIT("flow_cancelled"));
   TRY(check_grant(tx, read, request->claim.lease.worker_id, &granted));
   answer->outcome = FF_outcome_grant_not_found;
   if (!granted) return FF_OK;

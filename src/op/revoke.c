@@ -3,6 +3,7 @@
  * are answers, not errors.
  */
 #include "op/execution.h"
+#include "op/flow_cancel.h"
 
 #include "flowfabric/lifecycle.h"
 
@@ -52,11 +53,13 @@ static enum ff_rc revoke_run(struct tx *tx, const void *args, const void *prep, 
   if (p->has_expected && !uuid_equal(p->expected_lease_id, x->lease_id))
     return error_set(e, FF_CODE_stale_lease, NULL);
   struct ff_str reason = a->reason.len ? a->reason : TEXT_LIT("operator");
-  lease_mark_revoked(tx, tx_edit_execution(tx, x), reason);
+  struct execution *marked = tx_edit_execution(tx, x);
+  bool cancelled;
+  lease_mark_revoked(tx, marked, reason);
   uuid_format_id(x->lease_id, &result->lease_id);
   result->lease_epoch = x->current_lease_epoch;
   result->outcome = FF_outcome_revoked;
-  return FF_OK;
+  return flow_cancel_deserted(tx, marked, &cancelled); /* 04 FX-16 */
 }
 
 const struct op_code op_code_revoke_lease = {sizeof(struct revoke_prep), revoke_prepare,

@@ -15,7 +15,7 @@ static bool is_unchanged(struct ff_pairs old, struct ff_pair tag) {
   return false;
 }
 
-static enum ff_rc check_total(struct ff_pairs tags, struct ff_error *e) {
+enum ff_rc tags_check_total(struct ff_pairs tags, struct ff_error *e) {
   size_t total = 0;
   for (size_t i = 0; i < tags.count; i++) total += tags.items[i].key.len + tags.items[i].value.len;
   if (total <= TAGS_TOTAL_MAX_BYTES) return FF_OK;
@@ -23,18 +23,22 @@ static enum ff_rc check_total(struct ff_pairs tags, struct ff_error *e) {
                      TAGS_TOTAL_MAX_BYTES);
 }
 
-/* Merges `set` into the tags of x; a later one of the same key wins. */
-static enum ff_rc apply_tags(struct tx *tx, const char *op, const struct execution *x,
-                             struct ff_pairs set, struct ff_error *e) {
-  struct arena *arena = tx_arena(tx);
-  struct ff_pairs old;
-  TRY(read_tags(op, x, arena, &old, e));
+enum ff_rc tags_merge(struct arena *arena, struct ff_pairs old, struct ff_pairs set,
+                      struct ff_str *encoded, struct ff_pairs *merged, struct ff_error *e) {
   struct ff_pair *both = ARENA_ARRAY(arena, struct ff_pair, old.count + set.count);
   if (old.count) memcpy(both, old.items, old.count * sizeof *both);
   memcpy(both + old.count, set.items, set.count * sizeof *both);
-  struct ff_str encoded = tags_encode(arena, (struct ff_pairs){both, old.count + set.count});
-  struct ff_pairs merged = tags_decode(arena, encoded); /* unique and sorted */
-  TRY(check_total(merged, e));
+  *encoded = tags_encode(arena, (struct ff_pairs){both, old.count + set.count});
+  *merged = tags_decode(arena, *encoded); /* unique and sorted */
+  return tags_check_total(*merged, e);
+}
+
+static enum ff_rc apply_tags(struct tx *tx, const char *op, const struct execution *x,
+                             struct ff_pairs set, struct ff_error *e) {
+  struct ff_pairs old, merged;
+  struct ff_str encoded;
+  TRY(read_tags(op, x, tx_arena(tx), &old, e));
+  TRY(tags_merge(tx_arena(tx), old, set, &encoded, &merged, e));
 
   struct execution *edit = tx_edit_execution(tx, x);
   edit->tags = encoded;

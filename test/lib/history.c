@@ -3,7 +3,7 @@
  * how answers are shown.
  *
  * What the arguments of each operation are made of is in history_lifecycle.c, history_schedule.c,
- * history_signal.c, history_stream.c, history_events.c, history_flow.c and history_worker.c, what is
+ * history_signal.c, history_stream.c, history_events.c, history_flow*.c and history_worker.c, what is
  * picked from in history_pick.c, what is learned from answers in history_learn.c.
  */
 #include "test/lib/history_impl.h"
@@ -27,7 +27,8 @@ uint32_t history_dice(struct history *h, uint32_t bound) {
 static const struct draw_table *const tables[] = {&history_lifecycle_draws, &history_schedule_draws,
                                                   &history_stream_draws, &history_signal_draws,
                                                   &history_event_draws,     &history_worker_draws,
-                                                  &history_flow_draws,      &history_budget_draws};
+                                                  &history_flow_draws,      &history_budget_draws,
+                                                  &history_flow_read_draws};
 
 /* The draw that is i-th of all; NULL behind the last. */
 static const struct draw *draw_at(uint32_t i) {

@@ -17,6 +17,8 @@ static uint32_t pick_flow(struct history *h) {
   return chance(h, 85) ? 0 : dice(h, HISTORY_FLOWS);
 }
 
+struct ff_str history_flow_id(struct history *h) { return ff_text(flows[pick_flow(h)]); }
+
 DRAW(create_flow) {
   UNUSED;
   x->flow_id = ff_text(flows[pick_flow(h)]);

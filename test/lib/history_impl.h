@@ -107,7 +107,7 @@ struct draw_table {
 };
 extern const struct draw_table history_lifecycle_draws, history_schedule_draws,
     history_stream_draws, history_signal_draws, history_event_draws, history_worker_draws,
-    history_flow_draws, history_budget_draws;
+    history_flow_draws, history_budget_draws, history_flow_read_draws;
 
 /* ---- dice ---- */
 #define dice history_dice
@@ -133,6 +133,7 @@ uint64_t history_bits(struct history *);
   }
 
 /* ---- picking from the world ---- */
+struct ff_str history_flow_id(struct history *);
 struct ff_str pick_execution(struct history *, struct arena *);
 /* Rather one believed to be in such a state, in 3 of 4 draws. Never NULL. */
 const struct known *pick_known(struct history *, enum belief);

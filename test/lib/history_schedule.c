@@ -102,7 +102,7 @@ DRAW(run_scanner) {
   static const char *const names[] = {
       "",                          "delayed_promoter",  "lease_expiry", "dedup_sweep",
       "outbox_trimmer",            "retention_trimmer", "unblock",
-      "worker_registry_ttl_sweep"};
+      "worker_registry_ttl_sweep", "cancel_reconciler"};
   UNUSED;
   x->name = ff_text(names[dice(h, ARRAY_LEN(names))]);
 }

@@ -47,6 +47,13 @@ static const struct rule rules[] = {
     {"register_worker.lanes", ANY, 0, NULL, 0}, /* worker.ff */
     {"liveness_ttl_ms", AT_LEAST_1, 86400000, NULL, 1000},
     {"mark_worker_dead.reason", ANY, 0, NULL, 0}, /* words of its own: worker.ff */
+    {"cancellation_policy", CHOICE, 0, "cancel_pending", 0},
+    {"wait", WORD, 0, NULL, 0},
+    {"cancel_flow.timeout_ms", ANY, 0, NULL, 0}, /* of one kind of wait: cancel_flow.ff */
+    {"wait_for_flow_cancellation.timeout_ms", AT_MOST, 300000, NULL, 0},
+    {"list_flows.cursor", ANY_UUID, 0, NULL, 0},
+    {"list_flow_members.cursor", EXECUTION_ID, 0, LEASED, 0},
+    {"set_flow_tag.value", TEXT, 4096, "v", 0},
     {"trim_retention.retention_ms", NOT_NEGATIVE, 0, NULL, 0},
     {"run_scanner.name", CHOICE, 0, "dedup_sweep", 0},
     {"set_lane_state.state", CHOICE, 0, "active", 0},
