@@ -2,7 +2,9 @@
  * Errors: the table of codes, made from FF_ERROR_CODES, and the makers that fill a struct ff_error.
  *
  * It never allocates. Whatever a caller formats, the texts it stores are well-formed UTF-8 without
- * control characters, so that they can be logged and put into JSON as they are.
+ * control characters, so that they can be logged and put into JSON as they are. A long run of hex
+ * digits is not stored: somebody may have put a token or a secret where something else belongs, and
+ * details quote what they refuse (03 H-18).
  */
 #include "base/error.h"
 
@@ -58,6 +60,38 @@ static void store_text(char *out, size_t room, const char *text, size_t len) {
   out[keep] = '\0';
 }
 
+#define HEX_RUN_MAX 32 /* a uuid without its hyphens */
+#define HEX_RUN_CUT 12 /* of one that goes on behind the end of what was formatted */
+
+static bool is_hex_digit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Shortens the text in place; answers its new length. */
+static size_t redact(char *text, size_t len, bool cut) {
+  size_t out = 0;
+  for (size_t i = 0; i < len;) {
+    size_t run = 0;
+    while (i + run < len && is_hex_digit(text[i + run])) run++;
+    bool at_cut = cut && i + run == len && run > HEX_RUN_CUT;
+    if (run > HEX_RUN_MAX || at_cut) {
+      char mark[32];
+      int n = run > HEX_RUN_MAX ? snprintf(mark, sizeof(mark), "<REDACTED:len=%zu>", run)
+                                : snprintf(mark, sizeof(mark), "<REDACTED>");
+      memcpy(text + out, mark, (size_t)n);
+      out += (size_t)n;
+      i += run;
+      continue;
+    }
+    size_t step = run ? run : 1;
+    memmove(text + out, text + i, step);
+    out += step;
+    i += step;
+  }
+  text[out] = '\0';
+  return out;
+}
+
 /* A little more than fits is formatted, so that store_text sees the character it cuts. The
  * arguments may point into the error being filled. */
 static void format_text(char *out, size_t room, const char *format, va_list args)
@@ -67,7 +101,8 @@ static void format_text(char *out, size_t room, const char *format, va_list args
   INVARIANT(room + 4 <= sizeof(text));
   int len = format == NULL ? 0 : vsnprintf(text, room + 4, format, args);
   INVARIANT(len >= 0);
-  size_t have = (size_t)len < room + 4 ? (size_t)len : room + 3;
+  bool cut = (size_t)len >= room + 4;
+  size_t have = redact(text, cut ? room + 3 : (size_t)len, cut);
   store_text(out, room, text, have);
 }
 

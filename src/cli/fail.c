@@ -1,11 +1,13 @@
 /*
  * Everything said on standard error, and the exit code each error stands for.
  *
- * Errors are never silenced by -q; texts that came from a store or a file are shown without control characters.
+ * Errors are never silenced by -q; texts that came from a store, a file or the command line are shown without control
+ * characters and without what could be a token or a secret: a long run of hex digits (03 H-18).
  */
 #include "cli.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,8 +48,27 @@ static const char *hint_of(enum ff_code code) {
   }
 }
 
+#define HEX_RUN_MAX 32 /* a uuid without its hyphens */
+
 static void print_clean(const char *text) {
-  for (; *text; text++) fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, stderr);
+  while (*text) {
+    size_t run = strspn(text, "0123456789abcdefABCDEF");
+    if (run > HEX_RUN_MAX) {
+      fprintf(stderr, "<REDACTED:len=%zu>", run);
+      text += run;
+      continue;
+    }
+    for (size_t step = run ? run : 1; step; step--, text++)
+      fputc((unsigned char)*text < 0x20 || *text == 0x7f ? ' ' : *text, stderr);
+  }
+}
+
+static void print_formatted(const char *format, va_list values)
+    __attribute__((format(printf, 1, 0)));
+static void print_formatted(const char *format, va_list values) {
+  char text[4096];
+  vsnprintf(text, sizeof text, format, values);
+  print_clean(text);
 }
 
 int cli_fail_about(const struct cli *cli, const char *subject, const struct ff_error *error) {
@@ -82,7 +103,7 @@ int cli_usage(const struct cli *cli, const char *format, ...) {
   fputs("ff: usage: ", stderr);
   va_list values;
   va_start(values, format);
-  vfprintf(stderr, format, values);
+  print_formatted(format, values);
   va_end(values);
   bool own = cli->verb && strcmp(cli->verb->name, "help") != 0;
   fprintf(stderr, "\n    hint: ff help%s%s shows how\n", own ? " " : "",
@@ -106,7 +127,7 @@ int cli_error(int code, const char *format, ...) {
   fputs("ff: ", stderr);
   va_list values;
   va_start(values, format);
-  vfprintf(stderr, format, values);
+  print_formatted(format, values);
   va_end(values);
   fputc('\n', stderr);
   return code;

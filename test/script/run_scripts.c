@@ -4,9 +4,9 @@
  *
  * Once more the reference runs over HTTP: answers and records must be the same there too.
  *
- * usage: run_scripts [--servers] FOLDER|FILE.ff …    Ends with `N passed, N failed`. The reference
- * is compared with the stores that need no server; with --servers, with those that do: they start
- * once for all scripts.
+ * usage: run_scripts [--servers] [--show] FOLDER|FILE.ff …    Ends with `N passed, N failed`. The
+ * reference is compared with the stores that need no server; with --servers, with those that do:
+ * they start once for all scripts. --show prints transcripts and dumps.
  */
 #include "test/lib/script.h"
 #include "test/lib/servers.h"
@@ -21,6 +21,8 @@ struct outcome {
   struct buffer transcript, dump;
 };
 
+static bool show;
+
 static void run_one(size_t store, bool over_http, const char *path, struct outcome *out) {
   char url[600];
   buffer_init(&out->transcript);
@@ -32,6 +34,7 @@ static void run_one(size_t store, bool over_http, const char *path, struct outco
     struct ff_str text = buffer_text(script_transcript(s));
     buffer_append_text(&out->transcript, text);
     script_dump(s, &out->dump);
+    if (show) printf("%s%s", buffer_text(&out->transcript).ptr, buffer_text(&out->dump).ptr);
   }
   script_close(s);
   test_store_remove(store, "script");
@@ -85,9 +88,10 @@ static int is_script(const struct dirent *d) {
 int main(int argc, char **argv) {
   int passed = 0, failed = 0, missing = 0;
   bool servers = argc > 1 && strcmp(argv[1], "--servers") == 0;
+  show = argc > 1 + servers && strcmp(argv[1 + servers], "--show") == 0;
   chosen_count = test_stores_choose(servers, chosen, &missing);
   if (missing && chosen_count == 1) return missing;
-  for (int i = 1 + servers; i < argc; i++) {
+  for (int i = 1 + servers + show; i < argc; i++) {
     struct dirent **names;
     int n = scandir(argv[i], &names, is_script, alphasort);
     if (n < 0) {

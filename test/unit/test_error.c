@@ -77,7 +77,7 @@ static void long_texts_are_cut_at_a_character(void **state) {
   (void)state;
   char euros[3 * 120 + 1] = "";
   for (int i = 0; i < 120; i++) memcpy(euros + 3 * i, "\xe2\x82\xac", 4);
-  static const char *const shifts[] = {"", "a", "ab", "abc"};
+  static const char *const shifts[] = {"", "x", "xy", "xyz"};
   static const size_t lengths[] = {255, 253, 254, 255};
   for (size_t i = 0; i < 4; i++) {
     struct ff_error e;
@@ -90,7 +90,7 @@ static void long_texts_are_cut_at_a_character(void **state) {
     assert_true(strlen(e.context[0].value) > 67);
   }
   struct ff_error e;
-  error_set(&e, FF_CODE_invalid_input, "%0254d\xf0\x9f\x98\x80", 0);
+  error_set(&e, FF_CODE_invalid_input, "%254s\xf0\x9f\x98\x80", "x");
   assert_int_equal(strlen(e.detail), 254);
 }
 
@@ -104,6 +104,28 @@ static void bad_bytes_become_question_marks(void **state) {
   junk[299] = '\0';
   error_set(&e, FF_CODE_invalid_input, "%s", junk);
   assert_true(text_is_utf8(ff_text(e.detail)));
+}
+
+/* H-18: details quote what they refuse, and that may be a token or a secret. */
+static void long_hex_is_not_stored(void **state) {
+  (void)state;
+  static const char hex[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+  struct ff_error e;
+  char long_text[600];
+  error_field(&e, FF_CODE_invalid_input, "execution_id", "not an id (k1:%s) at 3", hex);
+  assert_string_equal(e.detail, "not an id (k1:<REDACTED:len=64>) at 3");
+  error_context(&e, "value", "%s.%s", hex + 1, "AB");
+  assert_string_equal(e.context[0].value, "<REDACTED:len=63>.AB");
+  error_set(&e, FF_CODE_invalid_input, "00000000-0000-4000-8000-0000000000b3 %.32s", hex);
+  assert_string_equal(e.detail,
+                      "00000000-0000-4000-8000-0000000000b3 00112233445566778899aabbccddeeff");
+  /* cut short by the room there is */
+  for (size_t before = 0; before + 1 < sizeof long_text; before++) {
+    memset(long_text, 'x', before);
+    long_text[before] = '\0';
+    error_set(&e, FF_CODE_invalid_input, "%s%s", long_text, hex);
+    assert_null(strstr(e.detail, "00112233445566"));
+  }
 }
 
 static void context_is_kept_in_order(void **state) {
@@ -138,7 +160,7 @@ static void text_form_er8(void **state) {
   error_set(&e, FF_CODE_quota_policy_not_found, NULL);
   ff_error_format(&e, out, sizeof(out));
   assert_string_equal(out, "not found: quota_policy");
-  error_set(&e, FF_CODE_invalid_input, "%0255d", 1);
+  error_set(&e, FF_CODE_invalid_input, "%255s", "x");
   ff_error_format(&e, out, sizeof(out));
   assert_int_equal(strlen(out), 15 + 255);
 }
@@ -171,6 +193,7 @@ int main(void) {
       cmocka_unit_test(the_old_detail_may_be_an_argument),
       cmocka_unit_test(long_texts_are_cut_at_a_character),
       cmocka_unit_test(bad_bytes_become_question_marks),
+      cmocka_unit_test(long_hex_is_not_stored),
       cmocka_unit_test(context_is_kept_in_order),
       cmocka_unit_test(text_form_er8),
       cmocka_unit_test(text_form_fits_any_room),
