@@ -71,6 +71,13 @@ int bench_growth(struct bench *b);  /* bench_growth.c */
 int bench_frames(struct bench *b);  /* bench_frames.c */
 int bench_idle(struct bench *b);    /* bench_idle.c */
 
+/* ---- executions that wait (bench_fill.c) ---- */
+/* Makes `count` suspended executions in a lane of their own; ids from *serial on. Stops early when
+ * bench_stopped. */
+bool bench_fill_suspended(struct ff_engine *, uint64_t count, uint64_t *serial, struct ff_error *);
+/* Resident memory without what the heap has free: that is no cost of anybody's. */
+uint64_t bench_trimmed_bytes(void);
+
 /* ---- measuring (bench_measure.c) ---- */
 int64_t bench_now_ns(void);
 int64_t bench_thread_cpu_ns(void);

@@ -24,7 +24,7 @@ struct round_trip {
   struct ff_engine *engine;
   const char *lane;
   struct ff_error error;
-  struct bench_times windows, resumes;
+  struct bench_times windows, claims, resumes; /* all of it, up to the claim, from the signal to it */
   uint64_t serial;
   pthread_mutex_t lock;
   pthread_cond_t said;
@@ -34,7 +34,8 @@ struct round_trip {
   struct ff_handle handle;
 };
 struct figures {
-  struct bench_series p50, p99, resume_p50, resume_p99;
+  struct bench_series p50, p99, claim_p50, resume_p50, resume_p99;
+  double bytes_each; /* of memory, of those that wait */
 };
 
 static void number_uuid(uint64_t number, char out[37]) {
@@ -56,15 +57,6 @@ static struct ff_claim_args claim_args(const char *lane) {
   args.worker_id = args.worker_instance_id = ff_text("bench-signal");
   args.lease_ttl_ms = LEASE_MS;
   return args;
-}
-
-static bool claim(struct round_trip *t, const char *lane, struct ff_handle *handle) {
-  struct ff_claim_args args = claim_args(lane);
-  struct ff_claim_result result;
-  if (ff_claim(t->engine, &args, &result, &t->error) != FF_OK) return false;
-  *handle = result.handle;
-  ff_clear(&result);
-  return handle->len > 0;
 }
 
 static bool suspend(struct round_trip *t, const struct ff_handle *handle, char point[37],
@@ -151,22 +143,42 @@ static bool one_round(struct round_trip *t) {
   if (ff_complete(t->engine, &complete, &completed, &t->error) != FF_OK) return false;
   ff_clear(&completed);
   bench_times_add(&t->windows, bench_now_ns() - start - pause);
+  bench_times_add(&t->claims, t->claimed_ns - start - pause);
   bench_times_add(&t->resumes, t->claimed_ns - sent);
   return true;
 }
 
-/* Executions of another lane that go on waiting. */
-static bool fill(struct round_trip *t, uint64_t count) {
-  char point[37], token[256];
-  struct ff_handle handle;
-  for (uint64_t i = 0; i < count && !bench_stopped(); i++)
-    if (!submit(t, "bench-suspended") || !claim(t, "bench-suspended", &handle) ||
-        !suspend(t, &handle, point, token))
-      return false;
+/* Executions of another lane that go on waiting. What each costs in memory is what the second half
+ * adds: by then every cache is as full as it gets. */
+static bool fill(struct round_trip *t, uint64_t count, double *bytes_each) {
+  uint64_t serial = t->serial & 0xffffff0000, half = count / 2;
+  if (!half) return true;
+  if (!bench_fill_suspended(t->engine, half, &serial, &t->error)) return false;
+  uint64_t before = bench_trimmed_bytes();
+  if (!bench_fill_suspended(t->engine, half, &serial, &t->error)) return false;
+  *bytes_each = ((double)bench_trimmed_bytes() - (double)before) / (double)half;
   return true;
 }
 
-static int run(struct bench *b, uint64_t n, uint64_t others, struct figures *f,
+static bool one_run(struct round_trip *t, uint64_t n, struct figures *f) {
+  bool ok = true;
+  for (uint64_t i = 0; ok && i < n + n / 10 && !bench_stopped(); i++) {
+    if (i == n / 10) { /* warm now */
+      memset(&t->windows, 0, sizeof(t->windows));
+      memset(&t->claims, 0, sizeof(t->claims));
+      memset(&t->resumes, 0, sizeof(t->resumes));
+    }
+    ok = one_round(t);
+  }
+  bench_series_add(&f->p50, bench_times_ms(&t->windows, 0.5));
+  bench_series_add(&f->p99, bench_times_ms(&t->windows, 0.99));
+  bench_series_add(&f->claim_p50, bench_times_ms(&t->claims, 0.5));
+  bench_series_add(&f->resume_p50, bench_times_ms(&t->resumes, 0.5));
+  bench_series_add(&f->resume_p99, bench_times_ms(&t->resumes, 0.99));
+  return ok;
+}
+
+static int run(struct bench *b, uint64_t n, unsigned runs, uint64_t others, struct figures *f,
                char durability[64]) {
   struct bench_store store;
   char lane[64];
@@ -180,20 +192,10 @@ static int run(struct bench *b, uint64_t n, uint64_t others, struct figures *f,
   t->serial = (uint64_t)bench_now_ns() & 0xffffffffff; /* new ids in a store that is kept */
   pthread_mutex_init(&t->lock, NULL);
   pthread_cond_init(&t->said, NULL);
-  bool ok = fill(t, others);
-  for (uint64_t i = 0; ok && i < n + n / 10 && !bench_stopped(); i++) {
-    if (i == n / 10) { /* warm now */
-      memset(&t->windows, 0, sizeof(t->windows));
-      memset(&t->resumes, 0, sizeof(t->resumes));
-    }
-    ok = one_round(t);
-  }
+  bool ok = fill(t, others, &f->bytes_each);
+  for (unsigned i = 0; ok && i < runs && !bench_stopped(); i++) ok = one_run(t, n, f);
   if (!ok) code = cli_fail(b->cli, &t->error);
   else if (bench_stopped()) code = CLI_INTERRUPTED;
-  bench_series_add(&f->p50, bench_times_ms(&t->windows, 0.5));
-  bench_series_add(&f->p99, bench_times_ms(&t->windows, 0.99));
-  bench_series_add(&f->resume_p50, bench_times_ms(&t->resumes, 0.5));
-  bench_series_add(&f->resume_p99, bench_times_ms(&t->resumes, 0.99));
   bench_store_close(&store);
   pthread_mutex_destroy(&t->lock);
   pthread_cond_destroy(&t->said);
@@ -205,18 +207,21 @@ static int measure(struct bench *b, const char *name, uint64_t n, unsigned runs,
   struct figures *f = cli_alloc(sizeof(*f));
   struct bench_line line;
   char durability[64] = "";
-  int code = CLI_OK;
+  int code;
   memset(f, 0, sizeof(*f));
-  for (unsigned i = 0; i < runs && code == CLI_OK; i++) code = run(b, n, others, f, durability);
+  code = run(b, n, runs, others, f, durability);
   if (code == CLI_OK) {
     bench_line_init(&line, name, durability, n);
     line.p50_ms = bench_series_median(&f->p50);
     line.p99_ms = bench_series_median(&f->p99);
     bench_line_note(&line, "suspend, signal, resumed claim, complete");
+    bench_line_note(&line, "up to the resumed claim p50 %.3f ms",
+                    bench_series_median(&f->claim_p50));
     bench_line_note(&line, "signal to resumed claim p50 %.3f p99 %.3f ms",
                     bench_series_median(&f->resume_p50), bench_series_median(&f->resume_p99));
     bench_line_note(&line, "%llu others suspended; median of %u run%s", (unsigned long long)others,
                     runs, runs == 1 ? "" : "s");
+    if (others) bench_line_note(&line, "%.1f B of memory for each of them", f->bytes_each);
     bench_print(b, &line);
   }
   free(f);
@@ -228,5 +233,5 @@ int bench_signal(struct bench *b) {
   unsigned runs = b->runs ? (unsigned)b->runs : 5;
   int code = measure(b, "signal", n, runs, 0);
   uint64_t others = b->stored < 100000 ? (uint64_t)b->stored : 100000;
-  return code == CLI_OK ? measure(b, "signal.suspended", n, 1, others) : code;
+  return code == CLI_OK ? measure(b, "signal.suspended", n, runs, others) : code;
 }
