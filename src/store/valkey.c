@@ -94,6 +94,7 @@ static void close_store(struct store *store) {
   valkey_wire_close(s->guard);
   valkey_names_fini(&s->names);
   pthread_mutex_destroy(&s->schema_lock);
+  pthread_mutex_destroy(&s->route.lock);
   memset(s->target.password, 0, sizeof s->target.password);
   free(s);
 }
@@ -119,6 +120,11 @@ static enum ff_rc look(struct valkey_store *s, struct ff_error *e) {
   struct valkey_wire *w;
   enum ff_rc rc = valkey_connect(s, &w, e);
   if (!rc) rc = valkey_look(s, w, e);
+  if (!rc && s->cluster) { /* the URL may name any node of it */
+    valkey_wire_close(w);
+    rc = valkey_connect(s, &w, e);
+    if (!rc) rc = valkey_look(s, w, e);
+  }
   if (!rc) rc = valkey_library_load(s, w, e);
   valkey_wire_close(w);
   return rc;
@@ -144,6 +150,7 @@ static enum ff_rc open_store(struct ff_str url, const struct store_options *opti
   s->warn_user = options->warn_user;
   atomic_init(&s->last_now, INT64_MIN);
   pthread_mutex_init(&s->schema_lock, NULL);
+  pthread_mutex_init(&s->route.lock, NULL);
   valkey_names_init(&s->names, s->target.prefix);
   s->hints = hints_new(&s->base, &valkey_hints_link, s->target.shown, s->target.prefix);
   rc = look(s, e);

@@ -104,16 +104,17 @@ local function append(keys, args, at, count)
 end
 
 -- A group of writes: all of it, or nothing.
--- keys: the schema's mark, the last event id, the events, their index, the rows looked at ...
--- args: the mark, the time before which this must happen ('' = any), how many events, the headers
---       the rows must have ('' = absent) ..., for each event what its index entry begins with and
+-- keys: the schema's mark, the last event id, the events, their index, the rows looked at ..., in
+--       a cluster the indexes (it refuses a call whose keys are on two nodes, but only those named)
+-- args: the mark, the time before which this must happen ('' = any), how many events, how many rows,
+--       the headers the rows must have ('' = absent) ..., for each event what its index entry begins with and
 --       its row, then commands, each after the number of its words
 -- answers: 1 done, 0 conflict, -1 another schema; and the last event id
 local function apply(keys, args)
   if redis.call('GET', keys[1]) ~= args[1] then return {-1, 0} end
   if args[2] ~= '' and milliseconds() >= tonumber(args[2]) then return {0, 0} end
-  local at, events = 4, tonumber(args[3])
-  for k = 5, #keys do
+  local at, events = 5, tonumber(args[3])
+  for k = 5, 4 + tonumber(args[4]) do
     if redis.call('GETRANGE', keys[k], 0, 15) ~= args[at] then return {0, 0} end
     at = at + 1
   end

@@ -189,17 +189,21 @@ static void put_call(struct apply *a) {
   struct valkey_session *c = a->c;
   struct valkey_words *w = &c->words;
   const struct store_group *g = a->group;
-  valkey_call(c->store, VALKEY_APPLY, 4 + a->count, w);
+  uint32_t indexes = c->store->cluster ? INDEX_COUNT : 0;
+  valkey_call(c->store, VALKEY_APPLY, 4 + a->count + indexes, w);
   for (size_t i = 0; i < ARRAY_LEN(names); i++)
     valkey_word(w, c->store->names.fixed[names[i]].ptr, c->store->names.fixed[names[i]].len);
   struct ff_str log = c->store->names.indexes[INDEX_event_by_execution];
   valkey_word(w, log.ptr, log.len);
   for (struct valkey_row *row = a->touched; row; row = row->next_touched)
     valkey_word(w, row->key.ptr, row->key.len);
+  for (uint32_t i = 0; i < indexes; i++)
+    valkey_word(w, c->store->names.indexes[i].ptr, c->store->names.indexes[i].len);
   valkey_word_c(w, c->store->mark);
   if (g->valid_until == INT64_MAX || c->store->clock_ms) valkey_word(w, "", 0);
   else valkey_word_number(w, g->valid_until);
   valkey_word_number(w, g->event_count);
+  valkey_word_number(w, a->count);
   for (struct valkey_row *row = a->touched; row; row = row->next_touched)
     valkey_word(w, row->value.ptr ? row->value.ptr : "", row->value.ptr ? VALKEY_HEADER : 0);
   for (uint32_t i = 0; i < g->event_count; i++) valkey_put_event(c, g->events[i]);

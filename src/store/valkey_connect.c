@@ -21,7 +21,8 @@ enum ff_rc valkey_ask(struct valkey_store *s, struct valkey_wire *w, const struc
   return rc;
 }
 
-enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out, struct ff_error *e) {
+enum ff_rc valkey_connect_to(struct valkey_store *s, const struct valkey_node *node,
+                             struct valkey_wire **out, struct ff_error *e) {
   const struct valkey_target *t = &s->target;
   struct buffer request;
   struct arena arena;
@@ -30,7 +31,7 @@ enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out, stru
   char database[16];
   snprintf(database, sizeof database, "%u", t->database);
   *out = NULL;
-  enum ff_rc rc = valkey_wire_open(t, out, e);
+  enum ff_rc rc = valkey_wire_open(t, node, out, e);
   if (rc) return rc;
   buffer_init(&request);
   arena_init(&arena);
@@ -53,6 +54,22 @@ enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out, stru
   if (!rc) return FF_OK;
   valkey_wire_close(*out);
   *out = NULL;
+  return rc;
+}
+
+/* In a cluster the node may have gone: others know who has its place. */
+enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out, struct ff_error *e) {
+  struct valkey_node node = {.port = s->target.port};
+  *out = NULL;
+  memcpy(node.host, s->target.host, sizeof node.host);
+  if (!s->cluster) return valkey_connect_to(s, &node, out, e);
+  enum ff_rc rc = FF_OK;
+  for (int i = 0; i < 2; i++) {
+    rc = valkey_route_find(s, &node, e);
+    if (!rc) rc = valkey_connect_to(s, &node, out, e);
+    if (!rc) return FF_OK;
+    valkey_route_lost(s);
+  }
   return rc;
 }
 
@@ -122,23 +139,42 @@ static bool exchange(struct valkey_session *c, struct arena *arena,
   return true;
 }
 
-static bool any_unloaded(const struct valkey_reply *const *replies, uint32_t count) {
+static const struct valkey_reply *first_error(const struct valkey_reply *const *replies,
+                                              uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
-    if (valkey_is_unloaded(replies[i])) return true;
-  return false;
+    if (replies[i]->type == VALKEY_ERROR) return replies[i];
+  return NULL;
 }
 
+/* True: nothing was done, everything is to be sent again. */
+static enum ff_rc mend(struct valkey_session *c, const struct valkey_reply *problem, bool *again,
+                       struct ff_error *e) {
+  bool reconnect;
+  uint32_t pause_ms;
+  *again = true;
+  /* A server that lost or never had the functions has done nothing. */
+  if (valkey_is_unloaded(problem)) return valkey_library_load(c->store, c->wire, e);
+  *again = c->store->cluster &&
+           valkey_route_redirected(c->store, problem, &reconnect, &pause_ms);
+  if (!*again) return FF_OK;
+  usleep(pause_ms * 1000);
+  if (!reconnect) return FF_OK;
+  valkey_session_drop(c);
+  return valkey_session_ready(c, e);
+}
+
+#define MENDS_MAX 40
 enum ff_rc valkey_session_call(struct valkey_session *c, struct arena *arena,
                                const struct valkey_reply **replies, uint32_t count, bool *sent,
                                bool *lost, struct ff_error *e) {
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < MENDS_MAX; i++) {
+    bool again = false;
     *sent = true;
     *lost = !exchange(c, arena, replies, count);
-    if (*lost || !any_unloaded(replies, count)) return FF_OK;
-    /* A server that lost or never had the functions has done nothing. */
-    enum ff_rc rc = valkey_library_load(c->store, c->wire, e);
-    if (rc) return rc;
+    const struct valkey_reply *problem = *lost ? NULL : first_error(replies, count);
+    if (!problem) return FF_OK;
+    enum ff_rc rc = mend(c, problem, &again, e);
+    if (rc || !again) return rc;
   }
-  return error_set(e, FF_CODE_transport, "%s: the functions are gone as soon as they are loaded",
-                   c->store->target.shown);
+  return FF_OK; /* the error is the answer */
 }

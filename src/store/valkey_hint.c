@@ -1,6 +1,6 @@
 /*
  * Hints (hints.h) by pub/sub: one connection that hears, one that tells, because who subscribes may
- * say nothing else.
+ * say nothing else. In a cluster by sharded pub/sub, in the slot of the deployment.
  */
 #include "store/valkey_impl.h"
 
@@ -20,6 +20,14 @@ static void disconnect(void *connection) {
   free(l);
 }
 
+static void put(const struct valkey_store *s, struct buffer *request, const char *command,
+                const char *channel, const char *payload) {
+  char sharded[VALKEY_PREFIX_MAX + 64], verb[16];
+  snprintf(sharded, sizeof sharded, "{%s}%s", s->target.prefix, channel);
+  snprintf(verb, sizeof verb, "%s%s", s->cluster ? "S" : "", command);
+  valkey_command(request, verb, s->cluster ? sharded : channel, payload, NULL);
+}
+
 static void *connect_hints(struct store *store, const char *channel) {
   struct valkey_store *s = valkey_store_of(store);
   struct link *l = heap_zalloc(sizeof *l);
@@ -29,7 +37,7 @@ static void *connect_hints(struct store *store, const char *channel) {
   l->store = s;
   arena_init(&l->arena);
   buffer_init(&request);
-  valkey_command(&request, "SUBSCRIBE", channel, NULL);
+  put(s, &request, "SUBSCRIBE", channel, NULL);
   bool ok = valkey_connect(s, &l->hears, &ignored) == FF_OK &&
             valkey_ask(s, l->hears, &request, &l->arena, &r, 1, "listen", &ignored) == FF_OK;
   buffer_fini(&request);
@@ -48,7 +56,7 @@ static bool tell(void *connection, const char *channel, const char *payload) {
   if (!l->tells && valkey_connect(l->store, &l->tells, &ignored) != FF_OK) return false;
   buffer_init(&request);
   arena_init(&arena);
-  valkey_command(&request, "PUBLISH", channel, payload, NULL);
+  put(l->store, &request, "PUBLISH", channel, payload);
   bool ok = valkey_ask(l->store, l->tells, &request, &arena, &r, 1, "notify", &ignored) == FF_OK;
   buffer_fini(&request);
   arena_fini(&arena);
@@ -62,9 +70,9 @@ static bool receive(void *connection, void (*take)(void *user, const char *paylo
     if (!valkey_wire_poll(l->hears, &l->arena, &r)) return false;
     if (!r) return true;
     const struct valkey_reply *what = valkey_item(r, 0), *payload = valkey_item(r, 2);
-    if (valkey_is(what, VALKEY_STRING, 0) && text_equal_c(what->text, "message") &&
-        valkey_is(payload, VALKEY_STRING, 0))
-      take(user, payload->text.ptr);
+    bool told = valkey_is(what, VALKEY_STRING, 0) &&
+                (text_equal_c(what->text, "message") || text_equal_c(what->text, "smessage"));
+    if (told && valkey_is(payload, VALKEY_STRING, 0)) take(user, payload->text.ptr);
     arena_reset(&l->arena);
   }
 }

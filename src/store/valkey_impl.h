@@ -37,6 +37,11 @@ struct valkey_target {
   bool wait_aof;
   uint32_t wait_replicas;
 };
+/* A server's address. */
+struct valkey_node {
+  char host[256];
+  uint16_t port;
+};
 /* Connects to nothing. */
 enum ff_rc valkey_target_parse(struct ff_str url, struct valkey_target *out,
                                struct ff_error *e) MUST_USE;
@@ -89,8 +94,8 @@ void valkey_command(struct buffer *request, ...) __attribute__((sentinel));
 /* ---- the transport (valkey_wire.c) ---- */
 struct valkey_wire;
 /* TCP, TLS, nothing said yet. */
-enum ff_rc valkey_wire_open(const struct valkey_target *t, struct valkey_wire **out,
-                            struct ff_error *e) MUST_USE;
+enum ff_rc valkey_wire_open(const struct valkey_target *t, const struct valkey_node *node,
+                            struct valkey_wire **out, struct ff_error *e) MUST_USE;
 void valkey_wire_close(struct valkey_wire *w); /* NULL is fine */
 /* False: the connection is lost; `problem` says why. */
 bool valkey_wire_send(struct valkey_wire *w, const void *ptr, size_t len) MUST_USE;
@@ -207,10 +212,22 @@ void valkey_rows_reset(struct valkey_rows *);
 struct valkey_row *valkey_rows_at(struct valkey_rows *, enum record_kind, struct ff_str key);
 
 /* ---- stores and sessions ---- */
+#define VALKEY_NODES_MAX 16
+/* Where a deployment's slot is served, in a cluster. */
+struct valkey_route {
+  pthread_mutex_t lock;
+  bool known;
+  struct valkey_node node;
+  struct valkey_node nodes[VALKEY_NODES_MAX]; /* whom to ask, besides the URL's */
+  uint32_t count;
+};
+
 struct valkey_store {
   struct store base; /* first: the vtable casts back */
   struct valkey_target target;
   struct valkey_names names;
+  bool cluster;
+  struct valkey_route route;
   int64_t (*clock_ms)(void *user);
   void *clock_user;
   _Atomic int64_t last_now;
@@ -271,6 +288,21 @@ enum ff_rc valkey_connect(struct valkey_store *s, struct valkey_wire **out,
 enum ff_rc valkey_ask(struct valkey_store *s, struct valkey_wire *w, const struct buffer *request,
                       struct arena *arena, const struct valkey_reply **replies, uint32_t count,
                       const char *doing, struct ff_error *e) MUST_USE;
+/* The same to that very server, whoever serves the slot. */
+enum ff_rc valkey_connect_to(struct valkey_store *s, const struct valkey_node *node,
+                             struct valkey_wire **out, struct ff_error *e) MUST_USE;
+
+/* ---- valkey_route.c ---- */
+/* The node that serves the slot, asking others when it is not known. */
+enum ff_rc valkey_route_find(struct valkey_store *s, struct valkey_node *out,
+                             struct ff_error *e) MUST_USE;
+/* That node could not be reached: the next search asks again. */
+void valkey_route_lost(struct valkey_store *s);
+/* An answer that sends elsewhere. True: nothing was done, and the same is to be sent again, behind
+ * a pause of *pause_ms, on a new connection when *reconnect. */
+bool valkey_route_redirected(struct valkey_store *s, const struct valkey_reply *r, bool *reconnect,
+                             uint32_t *pause_ms);
+
 /* What the server is and promises. Fills the traits. */
 enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_error *e) MUST_USE;
 /* Connects the session again when it is not; waits for its turn after failures (at most a second). */

@@ -51,11 +51,6 @@ static enum ff_rc look_at_version(struct valkey_store *s, struct ff_str text, st
 }
 
 static enum ff_rc look_at_role(struct valkey_store *s, struct ff_str text, struct ff_error *e) {
-  if (text_equal_c(info(text, "cluster_enabled"), "1"))
-    return error_set(e, FF_CODE_config,
-                     "%s: the server is part of a cluster; this version works with stand-alone "
-                     "servers",
-                     s->target.shown);
   if (!text_equal_c(info(text, "role"), "slave") || s->target.read_only) return FF_OK;
   return error_set(e, FF_CODE_store_read_only,
                    "%s: the server is a replica; connect to the primary, or read with mode=ro",
@@ -117,6 +112,15 @@ static void look_at_durability(struct valkey_store *s, struct ff_str text,
   valkey_warn(s, warning);
 }
 
+static enum ff_rc look_closely(struct valkey_store *s, struct ff_str text,
+                               const struct valkey_reply *const *replies, struct ff_error *e) {
+  enum ff_rc rc = look_at_role(s, text, e);
+  if (!rc) rc = look_at_memory(s, text, e);
+  if (!rc) rc = look_at_wait(s, text, setting(replies[1], 1), e);
+  if (!rc) look_at_durability(s, text, replies[1], replies[2]);
+  return rc;
+}
+
 enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_error *e) {
   struct buffer request;
   struct arena arena;
@@ -134,10 +138,11 @@ enum ff_rc valkey_look(struct valkey_store *s, struct valkey_wire *w, struct ff_
     rc = valkey_error(s, replies[0], "look at the server", e);
   struct ff_str text = rc ? text_of("", 0) : replies[0]->text;
   if (!rc) rc = look_at_version(s, text, e);
-  if (!rc) rc = look_at_role(s, text, e);
-  if (!rc) rc = look_at_memory(s, text, e);
-  if (!rc) rc = look_at_wait(s, text, setting(replies[1], 1), e);
-  if (!rc) look_at_durability(s, text, replies[1], replies[2]);
+  if (!rc && !s->cluster && text_equal_c(info(text, "cluster_enabled"), "1")) {
+    s->cluster = true; /* what else there is to see is at the node that serves the slot */
+  } else if (!rc) {
+    rc = look_closely(s, text, replies, e);
+  }
   buffer_fini(&request);
   arena_fini(&arena);
   return rc;

@@ -85,7 +85,7 @@ static void set_options(const struct valkey_wire *w, int64_t timeout_ms) {
   (void)fcntl(w->fd, F_SETFL, fcntl(w->fd, F_GETFL) & ~O_NONBLOCK);
 }
 
-static bool dial(struct valkey_wire *w, const struct valkey_target *t) {
+static bool dial(struct valkey_wire *w, const struct valkey_node *t) {
   char port[8];
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC}, *all = NULL;
   snprintf(port, sizeof port, "%u", t->port);
@@ -176,12 +176,12 @@ static bool tls_attach(struct valkey_wire *w) {
   return true;
 }
 
-static bool tls_open(struct valkey_wire *w, const struct valkey_target *t) {
+static bool tls_open(struct valkey_wire *w, const struct valkey_target *t, const char *host) {
   if (!tls_configure(w, t) || !tls_attach(w)) return false;
   X509_VERIFY_PARAM *verify = SSL_get0_param(w->tls);
-  bool named = is_address(t->host) ? X509_VERIFY_PARAM_set1_ip_asc(verify, t->host) == 1
-                                   : SSL_set1_host(w->tls, t->host) == 1 &&
-                                         SSL_set_tlsext_host_name(w->tls, t->host) == 1;
+  bool named = is_address(host) ? X509_VERIFY_PARAM_set1_ip_asc(verify, host) == 1
+                                : SSL_set1_host(w->tls, host) == 1 &&
+                                      SSL_set_tlsext_host_name(w->tls, host) == 1;
   if (!named) return tls_fail(w, "TLS");
   if (SSL_connect(w->tls) == 1) return true;
   long verified = SSL_get_verify_result(w->tls);
@@ -190,14 +190,14 @@ static bool tls_open(struct valkey_wire *w, const struct valkey_target *t) {
   return fail(w, "TLS: the server's certificate", X509_verify_cert_error_string(verified));
 }
 
-enum ff_rc valkey_wire_open(const struct valkey_target *t, struct valkey_wire **out,
-                            struct ff_error *e) {
+enum ff_rc valkey_wire_open(const struct valkey_target *t, const struct valkey_node *node,
+                            struct valkey_wire **out, struct ff_error *e) {
   struct valkey_wire *w = heap_zalloc(sizeof *w);
   w->fd = -1;
   w->reader = valkey_reader_new();
-  bool ok = dial(w, t);
+  bool ok = dial(w, node);
   if (ok) set_options(w, t->timeout_ms);
-  bool tls_failed = ok && t->tls && !tls_open(w, t);
+  bool tls_failed = ok && t->tls && !tls_open(w, t, node->host);
   if (ok && !tls_failed) {
     *out = w;
     return FF_OK;

@@ -1,8 +1,8 @@
 /*
  * The stores every suite runs on, as one table: a new store is a row in stores.c. A place is where
  * the data of one run lives; its label keeps the runs of a process apart. The server of a store is
- * private, started with its first place and gone with the process; FF_TEST_POSTGRES, FF_TEST_VALKEY
- * and FF_TEST_REDIS name servers that run already (their URLs).
+ * private, started with its first place and gone with the process; FF_TEST_POSTGRES, FF_TEST_VALKEY,
+ * FF_TEST_REDIS and FF_TEST_CLUSTER name servers that run already (their URLs).
  */
 #ifndef TEST_LIB_STORES_H
 #define TEST_LIB_STORES_H
@@ -13,7 +13,10 @@
 
 /* Index 0 is the reference the others are compared with. NULL behind the last one. */
 const char *test_store(size_t index);
-enum { TEST_STORES = 5 };
+enum {
+  TEST_STORES = 5,
+  TEST_STORES_ALL /* the last is a cluster of six nodes: for the conformance suite */
+};
 /* What it calls itself: Redis is served by the store of Valkey. */
 const char *test_store_backend(size_t index);
 /* Does it live in a server? */

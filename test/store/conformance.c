@@ -100,7 +100,7 @@ static const struct conformance_check *const tables[] = {
 
 static int run_store(size_t store) {
   static const int where[] = {ON_MEMORY, ON_SQLITE, ON_POSTGRES, ON_VALKEY,
-                              ON_VALKEY /* redis */};
+                              ON_VALKEY /* redis */, ON_VALKEY /* cluster */};
   struct CMUnitTest tests[256];
   static struct one ones[256];
   size_t count = 0;
@@ -120,7 +120,7 @@ static int run_store(size_t store) {
 int main(int argc, char **argv) {
   int failures = 0, missing = 0;
   if (argc > 2) cmocka_set_test_filter(argv[2]);
-  for (size_t i = 0; i < TEST_STORES; i++)
+  for (size_t i = 0; i < TEST_STORES_ALL; i++)
     if ((argc < 2 || strcmp(argv[1], test_store(i)) == 0) && test_store_available(i, &missing))
       failures += run_store(i);
   return failures != 0 || missing == 1;

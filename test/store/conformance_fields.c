@@ -48,7 +48,7 @@ static void fill_field(struct world *w, const struct field *f, void *record, enu
       *(int64_t *)at = typical ? 3 : large ? INT64_MAX : small ? INT64_MIN : 0;
       return;
     case FIELD_UUID: memset(at, typical ? 0x5a : large ? 0xff : small ? 0x01 : 0, 16); return;
-    case FIELD_ENUM: *(uint8_t *)at = typical ? 1 : large ? last_word(f) : 0; return;
+    case FIELD_ENUM: *(uint8_t *)at = typical ? last_word(f) > 0 : large ? last_word(f) : 0; return;
     case FIELD_TEXT:
     case FIELD_BYTES: fill_octets(w, f, at, how); return;
   }

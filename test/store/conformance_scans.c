@@ -105,7 +105,9 @@ static void vary_field(const struct field *f, void *record) {
                     ((uint8_t *)at)[0] = (uint8_t)(1 + draw(2) * 200);
       return;
     case FIELD_TEXT: *(struct ff_str *)at = ff_text(texts[draw(ARRAY_LEN(texts))]); return;
-    case FIELD_ENUM: *(uint8_t *)at = (uint8_t)draw(2); return;
+    case FIELD_ENUM:
+      *(uint8_t *)at = ff_word((enum ff_word_enum)f->words, 1) ? (uint8_t)draw(2) : 0;
+      return;
     case FIELD_BYTES: return;
   }
 }
