@@ -58,13 +58,13 @@ static enum ff_rc connection_error(const struct postgres_store *s, const char *t
     enum ff_code code;
     const char *advice;
   } causes[] = {
+      {"certificate", FF_CODE_config, "check sslrootcert, sslcert and the host name"},
       {"password authentication failed", FF_CODE_config, "check user and password"},
       {"no password supplied", FF_CODE_config, "put a password into the URL or PGPASSWORD"},
       {"no pg_hba.conf entry", FF_CODE_config, "the server does not let this host or user in"},
       {"does not exist", FF_CODE_config, "create the database or role first"},
       {"permission denied for database", FF_CODE_config, "GRANT CONNECT ON DATABASE"},
       {"server does not support SSL", FF_CODE_config, "set sslmode=prefer or enable TLS there"},
-      {"certificate", FF_CODE_config, "check sslrootcert, sslcert and the host name"},
       {"could not translate host name", FF_CODE_config, "check the host name"},
       {"session is read-only", FF_CODE_store_read_only, "no host of the URL can be written"},
       {"hot standby mode", FF_CODE_store_read_only, "no host of the URL can be written"},

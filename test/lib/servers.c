@@ -291,6 +291,59 @@ static bool start_nodes(struct server *s) {
   return s->kind != SERVER_CLUSTER || create_cluster(s);
 }
 
+/* ---- beside a PostgreSQL server ---- */
+
+static bool start_standby(struct server *s, const struct server *primary, const char *mode) {
+  char program[512], data[600], source[200];
+  (void)mode;
+  if (!find_program("pg_basebackup", program, sizeof program)) return false;
+  snprintf(data, sizeof data, "%s/data", s->directory);
+  snprintf(source, sizeof source, "host=127.0.0.1 port=%u user=ff password=%s", primary->port[0],
+           primary->password);
+  char *argv[] = {program, "-D", data, "-d", source, "-R", "-X", "stream", "-c", "fast",
+                  "--no-sync", NULL};
+  return run(s, argv) == 0 && start_postgres(s);
+}
+
+/* Debian keeps it where only administrators look. */
+static bool find_pooler(char *out, size_t size) {
+  if (find_program("pgbouncer", out, size)) return true;
+  snprintf(out, size, "/usr/sbin/pgbouncer");
+  return access(out, X_OK) == 0;
+}
+
+bool server_pooler_installed(void) {
+  char path[512];
+  return find_pooler(path, sizeof path);
+}
+
+static bool write_pooler_files(const struct server *s, const struct server *behind,
+                               const char *mode, const char *settings) {
+  char users[600];
+  snprintf(users, sizeof users, "%s/users", s->directory);
+  FILE *list = fopen(users, "w"), *file = fopen(settings, "w");
+  if (list) fprintf(list, "\"ff\" \"%s\"\n", s->password);
+  if (file)
+    fprintf(file,
+            "[databases]\n* = host=127.0.0.1 port=%u\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
+            "listen_port=%u\nunix_socket_dir=\nauth_type=plain\nauth_file=%s\npool_mode=%s\n"
+            "default_pool_size=50\nignore_startup_parameters=extra_float_digits,options\n",
+            behind->port[0], s->port[0], users, mode);
+  if (list) fclose(list);
+  if (file) fclose(file);
+  return list && file;
+}
+
+static bool start_pooler(struct server *s, const struct server *behind, const char *mode) {
+  char program[512], settings[600];
+  snprintf(settings, sizeof settings, "%s/settings", s->directory);
+  if (!find_pooler(program, sizeof program) || !write_pooler_files(s, behind, mode, settings))
+    return false;
+  char *argv[] = {program, settings, NULL};
+  s->pid[0] = spawn(s, argv, true);
+  return s->pid[0] > 0 && wait_for(s, 0, answers);
+}
+
 /* ---- directories ---- */
 
 /* May any user pass every directory above? A home of root's is closed to PostgreSQL's user. */
@@ -350,27 +403,53 @@ void server_stop(struct server *s) {
   s->directory[0] = 0;
 }
 
-bool server_start(struct server *s, enum server_kind kind) {
+/* A name, ports and a password; of `beside` when there is one. */
+static void prepare(struct server *s, enum server_kind kind, const struct server *beside) {
+  memset(s, 0, sizeof *s);
+  s->kind = kind;
+  s->node_count = kind == SERVER_CLUSTER ? SERVER_NODES : 1;
+  for (uint32_t n = 0; n < s->node_count; n++) {
+    s->port[n] = free_port();
+    s->bus_port[n] = free_port();
+  }
+  uint64_t secret[] = {random_u64(), random_u64()};
+  hex_encode(secret, sizeof secret, s->password);
+  if (beside) memcpy(s->password, beside->password, sizeof s->password);
+  snprintf(s->url, sizeof s->url, "%s://%s:%s@127.0.0.1:%u%s",
+           kind == SERVER_CLUSTER ? "valkey" : names[kind],
+           kind == SERVER_POSTGRES ? "ff" : "default", s->password, s->port[0],
+           kind == SERVER_POSTGRES ? "/postgres" : "");
+}
+
+typedef bool start_fn(struct server *s, const struct server *beside, const char *mode);
+
+static bool start_alone(struct server *s, const struct server *beside, const char *mode) {
+  (void)beside, (void)mode;
+  return start_nodes(s);
+}
+
+static bool try_start(struct server *s, enum server_kind kind, const struct server *beside,
+                      const char *mode, start_fn *start) {
   char reason[sizeof s->reason] = "";
   for (int i = 0; i < TRIES; i++) {
-    memset(s, 0, sizeof *s);
-    s->kind = kind;
-    s->node_count = kind == SERVER_CLUSTER ? SERVER_NODES : 1;
-    for (uint32_t n = 0; n < s->node_count; n++) {
-      s->port[n] = free_port();
-      s->bus_port[n] = free_port();
-    }
-    uint64_t secret[] = {random_u64(), random_u64()};
-    hex_encode(secret, sizeof secret, s->password);
-    snprintf(s->url, sizeof s->url, "%s://%s:%s@127.0.0.1:%u%s",
-             kind == SERVER_CLUSTER ? "valkey" : names[kind],
-             kind == SERVER_POSTGRES ? "ff" : "default", s->password, s->port[0],
-             kind == SERVER_POSTGRES ? "/postgres" : "");
-    if (make_directory(s) && start_nodes(s)) return true;
+    prepare(s, kind, beside);
+    if (make_directory(s) && start(s, beside, mode)) return true;
     explain(s);
     server_stop(s);
     memcpy(reason, s->reason, sizeof reason);
     if (!strstr(reason, "in use") && !strstr(reason, "bind")) break;
   }
   return false;
+}
+
+bool server_start(struct server *s, enum server_kind kind) {
+  return try_start(s, kind, NULL, NULL, start_alone);
+}
+
+bool server_start_standby(struct server *s, const struct server *primary) {
+  return try_start(s, SERVER_POSTGRES, primary, NULL, start_standby);
+}
+
+bool server_start_pooler(struct server *s, const struct server *behind, const char *pool_mode) {
+  return try_start(s, SERVER_POSTGRES, behind, pool_mode, start_pooler);
 }

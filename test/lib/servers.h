@@ -33,6 +33,11 @@ const char *server_name(enum server_kind kind);
 bool server_installed(enum server_kind kind);
 /* Starts it with empty data and waits until it answers. False: `reason` says why, and nothing is left behind. */
 bool server_start(struct server *s, enum server_kind kind);
+/* The same for a standby that follows a PostgreSQL server, and for a PgBouncer in front of one (pool_mode
+ * "session" or "transaction"). Both take user and password of that server. */
+bool server_start_standby(struct server *s, const struct server *primary);
+bool server_start_pooler(struct server *s, const struct server *behind, const char *pool_mode);
+bool server_pooler_installed(void);
 /* Kills every node and removes the data. Also right for one that did not start. */
 void server_stop(struct server *s);
 /* A signal to a node as it is; SIGKILL also waits for its end. */
