@@ -126,6 +126,8 @@ int cli_open(struct cli *cli, enum cli_access access);
 /* The same for a process that works: scanners run. options as ff_open's. */
 int cli_open_worker(struct cli *cli, const struct ff_open_options *options);
 void cli_close(struct cli *cli);
+/* The URL as it may be shown: no password in it. "the default file" when none was given. */
+const char *cli_url_shown(const struct cli *cli, char *out, size_t out_size);
 /* The file behind cli->url in `out`: false when it is not a SQLite file. */
 bool cli_store_path(const struct cli *cli, char *out, size_t out_size);
 

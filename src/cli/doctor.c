@@ -274,7 +274,8 @@ static void check_rows(struct doctor *d) {
 }
 
 static void check_all(struct doctor *d) {
-  say(d, PASS, "opens", "%s%s", d->cli->url ? d->cli->url : "the default file",
+  char url[900];
+  say(d, PASS, "opens", "%s%s", cli_url_shown(d->cli, url, sizeof(url)),
       d->cli->read_only ? ", read-only beside its owner" : "");
   check_ping(d);
   check_durability(d);

@@ -43,6 +43,31 @@ bool cli_store_path(const struct cli *cli, char *out, size_t out_size) {
   return true;
 }
 
+static bool is_secret(const char *parameter, size_t len) {
+  size_t name = strcspn(parameter, "=&");
+  for (size_t i = 0; i + 8 <= name && i + 8 <= len; i++)
+    if (strncmp(parameter + i, "password", 8) == 0) return true;
+  return false;
+}
+
+/* scheme://user:password@host/…?a=b&password=c: without the passwords. */
+const char *cli_url_shown(const struct cli *cli, char *out, size_t out_size) {
+  const char *url = cli->url ? cli->url : "the default file", *query = strchr(url, '?');
+  const char *user = strstr(url, "://"), *at = NULL, *end = url + strcspn(url, "?");
+  for (const char *p = user ? user + 3 : end; p < end && *p != '/'; p++)
+    if (*p == '@') at = p;
+  const char *colon = at ? memchr(user + 3, ':', (size_t)(at - user) - 3) : NULL;
+  int n = colon ? snprintf(out, out_size, "%.*s%.*s", (int)(colon - url), url, (int)(end - at), at)
+                : snprintf(out, out_size, "%.*s", (int)(end - url), url);
+  for (char glue = '?'; query && n > 0 && (size_t)n < out_size; query = strchr(query + 1, '&')) {
+    size_t len = strcspn(query + 1, "&");
+    if (is_secret(query + 1, len)) continue;
+    n += snprintf(out + n, out_size - (size_t)n, "%c%.*s", glue, (int)len, query + 1);
+    glue = '&';
+  }
+  return out;
+}
+
 /* cli->url with mode=ro added. */
 static char *read_only_url(const struct cli *cli, const char *path) {
   const char *parameters = cli->url ? strchr(cli->url, '?') : NULL;

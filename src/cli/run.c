@@ -344,9 +344,10 @@ static int prepare(struct run *run) {
   if (code == CLI_OK) code = run_resume(run);
   if (code != CLI_OK) return code;
   size_t before = run->counts.done_before + run->counts.failed_before;
+  char url[4200];
   cli_note(run->cli, "%zu line%s%s, %u at once, in %s lane %s", run->file.job_count,
            run->file.job_count == 1 ? "" : "s", before ? " (some ended in an earlier run)" : "",
-           run->worker_count, run->cli->url, run->file.lanes[0]);
+           run->worker_count, cli_url_shown(run->cli, url, sizeof(url)), run->file.lanes[0]);
   return CLI_OK;
 }
 

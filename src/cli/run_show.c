@@ -98,7 +98,8 @@ static void summary_json(struct run *run, const struct run_counts *c, int64_t el
   fputs("{\"file\":", stdout);
   cli_json_text(stdout, run->file.path, strlen(run->file.path));
   printf(",\"lane\":\"%s\",\"url\":", run->file.lanes[0]);
-  text_or_null(run->cli->url);
+  char url[4200];
+  text_or_null(cli_url_shown(run->cli, url, sizeof(url)));
   bool interrupted = atomic_load(&run->stopping) && run->code == CLI_OK;
   printf(",\"lines\":%zu,\"completed\":%zu,\"failed\":%zu", c->total, c->done, c->failed);
   printf(",\"already_completed\":%zu,\"already_failed\":%zu", c->done_before, c->failed_before);
@@ -143,7 +144,9 @@ static void show_failures(struct run *run, const struct run_counts *c) {
   if (shown < c->failed) printf("… and %zu more\n", c->failed - shown);
   if (strcmp(ff_durability(run->cli->engine), "fsync") != 0) return; /* it may be gone by then */
   bool own = strcmp(run->cli->url, CLI_RUN_URL) == 0;
-  const char *option = own ? "" : " --url ", *url = own ? "" : run->cli->url;
+  char shown_url[4200];
+  const char *option = own ? "" : " --url ";
+  const char *url = own ? "" : cli_url_shown(run->cli, shown_url, sizeof(shown_url));
   printf("more of them: ff list --run %s --state failed%s%s\n", run->file.name, option, url);
   printf("run them again: ff run %s --retry-failed%s%s\n", run->file.name, option, url);
 }

@@ -376,25 +376,31 @@ static bool complete_some(struct ff_engine *e, size_t *count) {
   return ok;
 }
 
+/* A page may be empty and have a cursor: it looked at many that have ended. */
 static bool anything_left(struct ff_engine *e, char *example, size_t size) {
   struct ff_query_executions_args args = FF_ARGS(query_executions);
-  struct ff_query_executions_result page;
-  struct ff_error error;
+  char cursor[512] = "";
+  bool left = false;
   args.public_state = TEXT_LIT("waiting,delayed,active");
   args.limit = 1;
-  if (ff_query_executions(e, &args, &page, &error) != FF_OK) {
-    snprintf(example, size, "%s", error.detail);
-    return true;
-  }
-  if (page.executions.count) {
-    const struct ff_execution *x = &page.executions.items[0];
-    snprintf(example, size, "%s is %s, %s; delay %lld, lease %lld, now %lld", x->execution_id.text,
-             ff_word(FF_WORD_public_state, x->public_state),
-             ff_word(FF_WORD_blocking_reason, x->blocking_reason), (long long)x->delay_until,
-             (long long)x->lease_expires_at, (long long)clock_wall_ms());
-  }
-  bool left = page.executions.count > 0 || text_nonempty(page.next_cursor);
-  ff_clear(&page);
+  do {
+    struct ff_query_executions_result page;
+    struct ff_error error;
+    args.cursor = cursor[0] ? ff_text(cursor) : (struct ff_str){NULL, 0};
+    if (ff_query_executions(e, &args, &page, &error) != FF_OK) {
+      snprintf(example, size, "%s", error.detail);
+      return true;
+    }
+    left = page.executions.count > 0;
+    const struct ff_execution *x = page.executions.items;
+    if (left)
+      snprintf(example, size, "%s is %s, %s; delay %lld, lease %lld, now %lld",
+               x->execution_id.text, ff_word(FF_WORD_public_state, x->public_state),
+               ff_word(FF_WORD_blocking_reason, x->blocking_reason), (long long)x->delay_until,
+               (long long)x->lease_expires_at, (long long)clock_wall_ms());
+    snprintf(cursor, sizeof cursor, TEXT_FMT, TEXT_ARG(page.next_cursor));
+    ff_clear(&page);
+  } while (!left && cursor[0]);
   return left;
 }
 

@@ -163,3 +163,8 @@ expect 0 --url 'sqlite:own.db?mode=ro' list
 expect 5 --url 'sqlite:own.db?mode=ro' submit kind
 has err store_read_only
 echo ok
+
+# what is shown of a URL holds no password
+expect 5 doctor --url 'postgres://me:geheim@127.0.0.1:1/db?sslpassword=geheim&schema=x'
+hasnt err geheim
+hasnt out geheim
