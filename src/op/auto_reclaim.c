@@ -50,9 +50,10 @@ static enum ff_rc auto_run(struct tx *tx, const void *args, const void *prep, vo
     lease_mark_expired(tx, x);
     read = x;
   }
-  bool cancelled = false; /* 04 FX-16, also of one that was marked by a call of its worker */
-  TRY(flow_cancel_deserted(tx, tx_edit_execution(tx, read), &cancelled));
-  if (cancelled) {
+  bool refused = false; /* 04 FX-16, also of one that was marked by a call of its worker */
+  TRY(flow_refuses(tx, read, false, &refused));
+  if (refused) {
+    TRY(flow_cancel_deserted(tx, tx_edit_execution(tx, read), &refused));
     result->outcome = FF_outcome_not_reclaimable;
     result->detail = TEXT_LIT("flow_cancelled");
     return FF_OK;
