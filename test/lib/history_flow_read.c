@@ -97,7 +97,7 @@ DRAW(wait_for_flow_cancellation) {
 
 static const struct draw draws[] = {
     {OP_cancel_flow, 1, DRAW_ANY, draw_cancel_flow},
-    {OP_cancel_flow_header, 1, DRAW_ANY, draw_cancel_flow_header},
+    {OP_cancel_flow_header, 4, DRAW_ANY, draw_cancel_flow_header},
     {OP_ack_cancel_member, 1, DRAW_ANY, draw_ack_cancel_member},
     {OP_wait_for_flow_cancellation, 1, DRAW_READ, draw_wait_for_flow_cancellation},
     {OP_describe_flow, 3, DRAW_READ, draw_describe_flow},

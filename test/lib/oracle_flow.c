@@ -103,7 +103,8 @@ static bool group_fits(struct oracle *o, const struct seen_flow *f, const struct
                          g->applied, g->n, g->succeeded, g->failed, g->skipped, applied, n,
                          satisfied, impossible);
   bool known, ended = member_ended(f, g->downstream_execution_id, &known);
-  if (g->group_state == FF_edge_group_state_impossible && known && !ended)
+  bool alone = f->flow->state == FF_flow_state_cancelled; /* 04 FX-14: what runs may end by itself */
+  if (g->group_state == FF_edge_group_state_impossible && known && !ended && !alone)
     return complain_flow(o, f->flow, "FI-5", "a group is impossible, its downstream goes on");
   if (g->group_state == FF_edge_group_state_cancelled && known && !ended)
     return complain_flow(o, f->flow, "FP-11", "a group is cancelled, its downstream goes on");

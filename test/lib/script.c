@@ -56,6 +56,7 @@ struct script {
   enum ff_rc rc;
   struct ff_error ff;
   struct buffer before;
+  bool repeats; /* not the last of repeated steps */
   uint64_t events_seen;
   struct begun begun[BEGUN];
 };
@@ -427,7 +428,8 @@ static void forget_answer(struct script *s) {
 
 static void run_call(struct script *s) {
   buffer_clear(&s->before);
-  if (!s->http) engine_dump(s->engine, &s->before); /* over HTTP the end is compared, not each step */
+  /* Over HTTP the end is compared, not each step; of repeated steps `stays` is about the last. */
+  if (!s->http && !s->repeats) engine_dump(s->engine, &s->before);
   forget_answer(s);
   s->rc = s->http ? script_http_call(s->http, s->op, s->args, &s->result, &s->ff)
                   : engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
@@ -622,7 +624,10 @@ static bool step_repeat(struct script *s, char *rest, int number) {
   for (unsigned long i = from; i < to; i++) {
     snprintf(count, sizeof count, "%lu", i);
     set_variable(s, "i", count, NULL);
-    if (!script_line(s, rest, number)) return false;
+    s->repeats = i + 1 < to;
+    bool ok = script_line(s, rest, number);
+    s->repeats = false;
+    if (!ok) return false;
   }
   return true;
 }
