@@ -57,6 +57,7 @@ struct script {
   struct ff_error ff;
   struct buffer before;
   bool repeats; /* not the last of repeated steps */
+  bool stays;   /* the step behind this one asks what it has changed */
   uint64_t events_seen;
   struct begun begun[BEGUN];
 };
@@ -428,8 +429,7 @@ static void forget_answer(struct script *s) {
 
 static void run_call(struct script *s) {
   buffer_clear(&s->before);
-  /* Over HTTP the end is compared, not each step; of repeated steps `stays` is about the last. */
-  if (!s->http && !s->repeats) engine_dump(s->engine, &s->before);
+  if (s->stays && !s->repeats) engine_dump(s->engine, &s->before);
   forget_answer(s);
   s->rc = s->http ? script_http_call(s->http, s->op, s->args, &s->result, &s->ff)
                   : engine_call(s->engine, s->op, s->args, &s->result, &s->ff);
@@ -786,6 +786,7 @@ bool script_run_file(struct script *s, const char *path) {
   int number = 0, failures = 0;
   while (fgets(line, sizeof line, f)) {
     number++;
+    s->stays = !s->http && script_stays_next(f); /* over HTTP the end is compared, not each step */
     if (script_line(s, line, number)) continue;
     failures++;
     line[strcspn(line, "\n")] = '\0';

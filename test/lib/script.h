@@ -49,6 +49,8 @@
 
 #include "engine/engine.h"
 
+#include <stdio.h>
+
 struct script;
 
 /* Opens a manual engine with an injected clock and a fixed seed on the store of the URL. */
@@ -70,5 +72,8 @@ void script_dump(struct script *, struct buffer *out);
 bool script_row(struct engine *, char *which, char *wanted, char *error, size_t error_size);
 /* The same of any engine. */
 void engine_dump(struct engine *, struct buffer *out);
+
+/* Whether the next step is `stays`: only then is a dump worth its time. Leaves the file where it is. */
+bool script_stays_next(FILE *f);
 
 #endif

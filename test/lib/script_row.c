@@ -1,5 +1,5 @@
 /*
- * The step `row` of scripts: what a stored record says, as dumps show it.
+ * The step `row` of scripts: what a stored record says, as dumps show it; and when a dump is needed.
  */
 #include "test/lib/script.h"
 
@@ -67,4 +67,19 @@ bool script_row(struct engine *engine, char *which, char *wanted, char *error, s
     ok = judge(line, found_len, expected, m, error, error_size);
   buffer_fini(&dump);
   return ok;
+}
+
+bool script_stays_next(FILE *f) {
+  char *next = NULL;
+  size_t capacity = 0;
+  long here = ftell(f);
+  bool stays = false;
+  while (getline(&next, &capacity, f) >= 0) {
+    const char *p = next + strspn(next, " \n");
+    if (!*p || *p == '#') continue;
+    stays = strncmp(p, "stays", 5) == 0;
+    break;
+  }
+  free(next);
+  return fseek(f, here, SEEK_SET) == 0 && stays;
 }
