@@ -76,7 +76,7 @@ bool script_stays_next(FILE *f) {
   bool stays = false;
   while (getline(&next, &capacity, f) >= 0) {
     const char *p = next + strspn(next, " \n");
-    if (!*p || *p == '#') continue;
+    if (!*p || *p == '#' || strncmp(p, "tick", 4) == 0) continue; /* no calls */
     stays = strncmp(p, "stays", 5) == 0;
     break;
   }
