@@ -296,7 +296,7 @@ enum ff_rc cancel_flow_run(struct engine *e, const void *args, void *result,
   struct ff_cancel_flow_result view = {0};
   struct flip_flow_result flipped;
   struct arena arena;
-  int64_t wait_ms;
+  int64_t wait_ms = 0;
   TRY(check_wait(a, &wait_ms, error));
   TRY(flip(e, a->flow_id, a->reason, a->cancellation_policy, &flipped, error));
   if (flipped.owes && wait_ms >= 0)

@@ -61,7 +61,7 @@ struct valkey_reader *valkey_reader_new(void) {
   struct valkey_reader *r = heap_zalloc(sizeof *r);
   r->reader = redisReaderCreateWithFunctions(&functions);
   INVARIANT(r->reader);
-  redisReaderSetPrivdata(r->reader, r);
+  r->reader->privdata = r; /* the macro casts the pointer to int */
   return r;
 }
 

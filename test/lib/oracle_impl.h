@@ -135,9 +135,12 @@ bool model_event(struct oracle *, struct model *, const struct event *) MUST_USE
 bool model_check(struct oracle *, struct model *, const struct execution *) MUST_USE;
 /* An event of the signal family. */
 bool model_signal(struct oracle *, struct model *, const struct event *) MUST_USE;
-/* NULL = the log says nothing of it. */
+/* The latest acceptance of that signal, NULL when there is none. */
 const struct accepted *model_accepted(const struct model *, struct uuid waitpoint,
                                       struct uuid signal);
+/* signal_maxlen, at least 1, keeps the newest of a waitpoint: what it has dropped is a new signal when it comes
+ * again (03 §6). */
+bool model_may_forget(const struct model *, const struct accepted *);
 /* Suspension, waitpoints and signals against the log, the condition and each other. */
 bool waits_fit(struct oracle *, struct model *, const struct execution *) MUST_USE;
 /* Nothing of it is left behind. */

@@ -145,7 +145,8 @@ bool signal_refused(struct oracle *o, const struct history_call *call,
   if (!m || !uuid_parse(ARGS(deliver_signal)->waitpoint_id, &point) ||
       !uuid_parse(ARGS(deliver_signal)->signal_id, &signal))
     return true;
-  MUST(o, m, !model_accepted(m, point, signal),
+  const struct accepted *a = model_accepted(m, point, signal);
+  MUST(o, m, !a || model_may_forget(m, a),
        "a signal was accepted, its repeat was told that its waitpoint is closed");
   return true;
 }

@@ -15,15 +15,14 @@
 
 const struct accepted *model_accepted(const struct model *m, struct uuid waitpoint,
                                       struct uuid signal) {
-  for (uint32_t i = 0; i < m->accepted_count; i++)
+  for (uint32_t i = m->accepted_count; i-- > 0;)
     if (uuid_equal(m->accepted[i].waitpoint_id, waitpoint) &&
         uuid_equal(m->accepted[i].signal_id, signal))
       return &m->accepted[i];
   return NULL;
 }
 
-/* signal_maxlen, at least 1, keeps the newest of a waitpoint: what it has dropped is not known any more (03 §6.3). */
-static bool may_be_forgotten(const struct model *m, const struct accepted *old) {
+bool model_may_forget(const struct model *m, const struct accepted *old) {
   for (const struct accepted *a = old + 1; a < m->accepted + m->accepted_count; a++)
     if (uuid_equal(a->waitpoint_id, old->waitpoint_id)) return true;
   return false;
@@ -35,8 +34,7 @@ bool model_signal(struct oracle *o, struct model *m, const struct event *v) {
     MUST(o, m, before, "a duplicate of a signal that was never accepted");
     return true;
   }
-  MUST(o, m, !before || may_be_forgotten(m, before), "one signal was accepted twice");
-  if (before) return true;
+  MUST(o, m, !before || model_may_forget(m, before), "one signal was accepted twice");
   MUST(o, m, !m->ended, "a signal was accepted after the end (D-10)");
   bool met = v->observed_effect == FF_signal_effect_resume_condition_satisfied;
   MUST(o, m, met == (v->signal_delivery == FF_signal_delivery_satisfied), "a signal was %s, but %s",
