@@ -42,7 +42,7 @@ static bool members_fit(struct oracle *o, const struct seen_flow *f) {
     ended[member->last_outcome]++;
     lost += member->lost_quorum;
     if (!m || !m->exists) continue;
-    if (m->generation && uuid_is_nil(m->seen.flow_id)) continue; /* purged, and the id used again */
+    if (m->generation) continue; /* purged, and the id used again: the member may be of either life */
     uint8_t expected = m->ended ? m->outcome : FF_terminal_outcome_none;
     MUST(o, m, member->last_outcome == expected, "its member says it ended %s, the log %s",
          ff_word(FF_WORD_terminal_outcome, member->last_outcome),
