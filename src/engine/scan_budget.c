@@ -90,14 +90,17 @@ static uint32_t unblock_budget(struct engine *e, const struct budget *b, uint32_
 uint32_t scan_blocked(struct engine *e, bool *left, uint32_t *errors) {
   struct list_blocked_args args = {.size = sizeof args, .limit = PAGE, .all = true};
   uint32_t processed = 0;
-  bool from_start = uuid_is_nil(e->unblock_cursor.blocked_on), more = true;
-  if (!from_start) {
-    args.after = true;
-    args.cursor = e->unblock_cursor;
-  }
+  bool more = true;
+  pthread_mutex_lock(&e->lock); /* run_scanner may look at the same time */
+  args.cursor = e->unblock_cursor;
+  pthread_mutex_unlock(&e->lock);
+  bool from_start = uuid_is_nil(args.cursor.blocked_on);
+  args.after = !from_start;
   for (int page = 0; page < SWEEP_PAGES && more; page++)
     more = unblock_page(e, &args, &processed, errors);
+  pthread_mutex_lock(&e->lock);
   e->unblock_cursor = more ? args.cursor : (struct execution){0};
+  pthread_mutex_unlock(&e->lock);
   *left = !from_start || more || !uuid_is_nil(args.cursor.blocked_on);
   return processed;
 }
