@@ -78,7 +78,10 @@ static bool unblock_page(struct engine *e, uint32_t *processed, uint32_t *left, 
   struct arena arena;
   struct ff_error error;
   struct execution key;
-  struct list_routable_args args = {sizeof args, PAGE, resume_at(&e->unblock_at, &key)};
+  pthread_mutex_lock(&e->lock); /* run_scanner may look at the same time */
+  struct unblock_position at = e->unblock_at;
+  pthread_mutex_unlock(&e->lock);
+  struct list_routable_args args = {sizeof args, PAGE, resume_at(&at, &key)};
   struct list_routable_result found;
   arena_init(&arena);
   if (read_step(e, OP_list_routable, &args, &found, &arena, &error) != FF_OK) {
@@ -89,7 +92,10 @@ static bool unblock_page(struct engine *e, uint32_t *processed, uint32_t *left, 
   *processed += free_items(e, &found, errors);
   *left += found.seen - found.count;
   bool more = found.seen == PAGE;
-  remember(&e->unblock_at, more ? found.last : NULL);
+  remember(&at, more ? found.last : NULL);
+  pthread_mutex_lock(&e->lock);
+  e->unblock_at = at;
+  pthread_mutex_unlock(&e->lock);
   arena_fini(&arena);
   return more;
 }
