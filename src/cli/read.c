@@ -7,9 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Opens for reading and checks that exactly one id was given. */
-static int open_for_one(struct cli *cli, const struct cli_args *args) {
-  if (args->word_count != 1) return cli_usage(cli, "%s expects one execution id", cli->verb->name);
+/* What these verbs begin with: exactly one id, and the store opened for reading. *id stays NULL when
+ * all is said already, as with --help. */
+static int open_for_one(struct cli *cli, int argc, char **argv, const char **id) {
+  struct cli_args args;
+  *id = NULL;
+  cli_args_init(&args, cli, argc, argv);
+  int code = cli_args_next(&args);
+  if (code != CLI_ARGS_END) return cli_args_stop(code);
+  if (args.word_count != 1) return cli_usage(cli, "%s expects one execution id", cli->verb->name);
+  *id = args.words[0];
   return cli_open(cli, CLI_READ);
 }
 
@@ -86,20 +93,17 @@ static void show_execution(const struct ff_execution *e) {
 }
 
 static int run_get(struct cli *cli, int argc, char **argv) {
-  struct cli_args args;
-  cli_args_init(&args, cli, argc, argv);
-  int code = cli_args_next(&args);
-  if (code != CLI_ARGS_END) return cli_args_stop(code);
-  code = open_for_one(cli, &args);
-  if (code != CLI_OK) return code;
+  const char *id;
+  int code = open_for_one(cli, argc, argv, &id);
+  if (code != CLI_OK || !id) return code;
   struct ff_error error = {0};
   struct ff_describe_execution_args call = FF_ARGS(describe_execution);
   struct ff_describe_execution_result found;
-  call.execution_id = ff_text(args.words[0]);
+  call.execution_id = ff_text(id);
   if (ff_describe_execution(cli->engine, &call, &found, &error) != FF_OK)
-    return cli_fail_about(cli, args.words[0], &error);
+    return cli_fail_about(cli, id, &error);
   if (found.outcome == FF_outcome_none) {
-    code = cli_missing(cli, args.words[0]);
+    code = cli_missing(cli, id);
   } else if (cli->format == CLI_TABLE) {
     show_execution(&found.execution);
   } else {
@@ -144,20 +148,17 @@ static void show_why(const struct ff_why_result *found) {
 }
 
 static int run_why(struct cli *cli, int argc, char **argv) {
-  struct cli_args args;
-  cli_args_init(&args, cli, argc, argv);
-  int code = cli_args_next(&args);
-  if (code != CLI_ARGS_END) return cli_args_stop(code);
-  code = open_for_one(cli, &args);
-  if (code != CLI_OK) return code;
+  const char *id;
+  int code = open_for_one(cli, argc, argv, &id);
+  if (code != CLI_OK || !id) return code;
   struct ff_error error = {0};
   struct ff_why_args call = FF_ARGS(why);
   struct ff_why_result found;
-  call.execution_id = ff_text(args.words[0]);
+  call.execution_id = ff_text(id);
   if (ff_why(cli->engine, &call, &found, &error) != FF_OK)
-    return cli_fail_about(cli, args.words[0], &error);
+    return cli_fail_about(cli, id, &error);
   if (found.outcome == FF_outcome_none) {
-    code = cli_missing(cli, args.words[0]);
+    code = cli_missing(cli, id);
   } else if (cli->format == CLI_TABLE) {
     show_why(&found);
   } else {
@@ -212,19 +213,16 @@ static void print_attempts(struct cli *cli, const struct ff_attempts *attempts) 
 }
 
 static int run_attempts(struct cli *cli, int argc, char **argv) {
-  struct cli_args args;
-  cli_args_init(&args, cli, argc, argv);
-  int code = cli_args_next(&args);
-  if (code != CLI_ARGS_END) return cli_args_stop(code);
-  code = open_for_one(cli, &args);
-  if (code != CLI_OK) return code;
+  const char *id;
+  int code = open_for_one(cli, argc, argv, &id);
+  if (code != CLI_OK || !id) return code;
   struct ff_error error = {0};
   struct ff_list_attempts_args call = FF_ARGS(list_attempts);
   struct ff_list_attempts_result found;
-  call.execution_id = ff_text(args.words[0]);
+  call.execution_id = ff_text(id);
   if (ff_list_attempts(cli->engine, &call, &found, &error) != FF_OK)
-    return cli_fail_about(cli, args.words[0], &error);
-  if (found.outcome == FF_outcome_none) code = cli_missing(cli, args.words[0]);
+    return cli_fail_about(cli, id, &error);
+  if (found.outcome == FF_outcome_none) code = cli_missing(cli, id);
   else print_attempts(cli, &found.attempts);
   ff_clear(&found);
   return code;
