@@ -3,8 +3,8 @@
  * and the indexes with their parts, and a mark, the hash of it, that every apply compares.
  *
  * Fields a newer program has are added at the ends of the lists, so that rows stay as they are;
- * fields this program does not know are refused. Indexes that are new or have changed are built
- * before the schema names them.
+ * fields this program does not know are refused. Indexes are not built from rows: a store that has
+ * rows of a kind without an index this program needs is refused.
  */
 #include "store/valkey_impl.h"
 
@@ -197,6 +197,37 @@ static enum ff_rc store_schema(struct valkey_store *s, struct valkey_wire *w, co
   return rc;
 }
 
+static bool has_line(struct ff_str text, struct ff_str line) {
+  for (size_t at = 0; at + line.len <= text.len; at++)
+    if (memcmp(text.ptr + at, line.ptr, line.len) == 0) return true;
+  return false;
+}
+
+/* Rows that were stored without an index would be missing from it: every answer that walks it would
+ * be wrong. Kinds that the stored schema does not know have no rows. */
+static enum ff_rc check_indexes(const struct valkey_store *s, struct ff_str stored,
+                                struct ff_error *e) {
+  struct buffer line;
+  enum ff_rc rc = FF_OK;
+  buffer_init(&line);
+  for (unsigned i = 0; i < INDEX_COUNT && !rc && stored.len; i++) {
+    if (index_infos[i].when == INDEX_PRIMARY) continue;
+    buffer_clear(&line);
+    buffer_printf(&line, "kind %s ", record_infos[index_infos[i].kind].name);
+    if (!has_line(stored, buffer_text(&line))) continue;
+    buffer_clear(&line);
+    append_index((enum index_id)i, &line);
+    if (!has_line(stored, buffer_text(&line)))
+      rc = error_set(e, FF_CODE_unavailable,
+                     "%s: what is stored below {%s} lacks the index %s, which is not built from "
+                     "rows: `ff backup` it with the program that wrote it, `ff restore` it with "
+                     "this one under another prefix",
+                     s->target.shown, s->target.prefix, index_infos[i].name);
+  }
+  buffer_fini(&line);
+  return rc;
+}
+
 /* One step; *again when another program was quicker. */
 static enum ff_rc bring_up(struct valkey_store *s, struct valkey_wire *w, bool *applied,
                            bool *again, struct ff_error *e) {
@@ -210,6 +241,7 @@ static enum ff_rc bring_up(struct valkey_store *s, struct valkey_wire *w, bool *
   *again = false;
   enum ff_rc rc = read_stored(s, w, &arena, &stored, e);
   if (!rc) rc = read_layouts(s, stored, &layouts, e);
+  if (!rc) rc = check_indexes(s, stored, e);
   if (!rc) {
     complete(&layouts);
     append_schema(&layouts, &own);

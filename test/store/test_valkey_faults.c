@@ -385,6 +385,21 @@ static void a_newer_schema_stops_writers(void **state) {
   place_close(&p);
 }
 
+/* CP-7: rows without an index that this program needs are refused, not half seen. */
+static void a_missing_index_is_refused(void **state) {
+  (void)state;
+  char url[256];
+  struct place p;
+  url_on(server.port[0], "unindexed", "", url, sizeof url);
+  place_open(&p, url, NULL);
+  insert_one(&p, 1);
+  place_close(&p);
+  run("EVAL return{redis.call('set',KEYS[1],(string.gsub(redis.call('get',KEYS[1]),"
+      "'index%sexecution_due[^\\n]*\\n','')))} 1 {unindexed}/schema");
+  assert_refused(try_open(url), FF_CODE_unavailable, "execution_due");
+  assert_refused(try_open(url), FF_CODE_unavailable, "ff restore"); /* nothing was changed */
+}
+
 /* ---- one server after the other ---- */
 
 static const struct CMUnitTest tests[] = {
@@ -404,6 +419,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_row_made_anew_is_another),
     cmocka_unit_test(hints_reach_other_processes),
     cmocka_unit_test(a_newer_schema_stops_writers),
+    cmocka_unit_test(a_missing_index_is_refused),
 };
 
 static int test_on(enum server_kind kind) {
