@@ -131,6 +131,14 @@ static size_t count_of(struct ff_engine *engine) {
   return count;
 }
 
+/* Fails where everything must be there, else says loudly what is passed over. */
+static void missing(const char *program) {
+  const char *ci = getenv("CI");
+  if (ci && strcmp(ci, "true") == 0) fail_msg("no %s", program);
+  fprintf(stderr, "SKIP: %s is not installed; `./dev setup` installs it\n", program);
+  skip();
+}
+
 /* ---- TLS ---- */
 
 static int run_shell(const char *command) {
@@ -173,7 +181,7 @@ static void tls(void **state) {
   (void)state;
   char more[900];
   const char *d = server.directory;
-  if (run_shell("openssl version >/dev/null 2>&1") != 0) skip();
+  if (run_shell("openssl version >/dev/null 2>&1") != 0) missing("openssl");
   make_certificates();
   sql("ALTER SYSTEM SET ssl_cert_file='%s/server.pem'", d);
   sql("ALTER SYSTEM SET ssl_key_file='%s/server.key'", d);
@@ -235,12 +243,7 @@ static void standby(void **state) {
 static void poolers(void **state) {
   (void)state;
   struct server pooler;
-  if (!server_pooler_installed()) {
-    fprintf(stderr, "SKIP: pgbouncer is not installed; `./dev setup` installs it\n");
-    const char *ci = getenv("CI");
-    if (ci && strcmp(ci, "true") == 0) fail_msg("no pgbouncer");
-    skip();
-  }
+  if (!server_pooler_installed()) missing("pgbouncer");
   if (!server_start_pooler(&pooler, &server, "session")) fail_msg("%s", pooler.reason);
   struct ff_engine *engine = open_engine(url_at(pooler.port[0], "schema=pooled&sslmode=disable"));
   for (int i = 0; i < 5; i++) assert_fine(work(engine));
