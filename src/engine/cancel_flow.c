@@ -102,7 +102,7 @@ static uint32_t reconcile(struct engine *e, int64_t now, uint32_t *errors) {
   struct owing_flow last;
   struct list_owing_flows_args args = {.size = sizeof args, .limit = OWING_PAGE};
   struct list_owing_flows_result page = {.count = OWING_PAGE};
-  bool first = !e->cancels_started;
+  bool first = !atomic_load(&e->cancels_started);
   uint32_t ended = 0;
   while (page.count == OWING_PAGE) {
     arena_init(&arena);
@@ -126,7 +126,7 @@ static uint32_t reconcile(struct engine *e, int64_t now, uint32_t *errors) {
     }
     arena_fini(&arena);
   }
-  e->cancels_started = true;
+  atomic_store(&e->cancels_started, true);
   return ended;
 }
 

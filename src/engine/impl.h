@@ -234,7 +234,7 @@ struct engine {
   _Atomic int64_t next_cancel;
   struct own_cancel own_cancels[OWN_CANCELS]; /* lock */
   uint32_t own_cancel_count;
-  bool cancels_started; /* what could not be read was tried since the start */
+  _Atomic bool cancels_started; /* what could not be read was tried since the start */
   struct scanner_stats scanners[SCANNERS_MAX]; /* by enum scanner_id */
   /* counters (engine_stats) */
   struct call_list deferred; /* async calls the service thread runs itself */
